@@ -1,0 +1,56 @@
+# make reproduce   set up, run the miniature study, print its table, write runs/mini/report.html
+# make test        set up, check style and types, run the tests
+#
+# The first run makes .venv and installs into it; later runs start at once. Another Python:
+# make reproduce PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
+
+.DELETE_ON_ERROR:
+.PHONY: help reproduce test check format slow base-model clean
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+reproduce: .venv/train.stamp
+	$(BIN)/skythought reproduce mini
+
+test: check
+	$(BIN)/python -m pytest -q
+
+check: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+slow: .venv/dev.stamp
+	$(BIN)/python -m pytest -q -m slow
+
+base-model: .venv/train.stamp
+	$(BIN)/python recipes/mini/base_model.py
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+
+# Made last, so that an interrupted step is done again.
+.venv/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "skythought needs Python 3.11 or newer; name one with: make PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/train.stamp: pyproject.toml constraints.txt | .venv/made.stamp
+	@echo "installing skythought[train] into .venv; this takes some minutes the first time"
+	@$(INSTALL) '.[train]'
+	@touch $@
+
+.venv/dev.stamp: .venv/train.stamp
+	@echo "installing skythought[train,dev] into .venv"
+	@$(INSTALL) '.[train,dev]'
+	@touch $@

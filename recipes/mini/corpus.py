@@ -1,0 +1,149 @@
+"""What the mini base model reads: single moves, never a composed search.
+
+Each document shows the roads of one training-split problem and then unrelated exercises about them:
+expand one place from a made-up state, add two numbers, check a given way, write down a given
+answer, answer directly. No document holds two consecutive steps of a search, and no problem of the
+dev or test split is ever drawn (`Roads.split` decides, and the writer checks it again).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from skythought import formats
+from skythought.backends import symbolic
+from skythought.tasks import toll_roads
+from skythought.tasks.toll_roads import PLACES, Roads
+
+Turn = tuple[str, str]  # instruction, response
+
+MOVES = {
+    "expand": 8,
+    "list": 2,
+    "repeat": 1,
+    "add": 3,
+    "check": 3,
+    "arrive": 1,
+    "open": 1,
+    "conclude": 1,
+    "answer": 1,
+}
+
+
+def expand(rng: random.Random, roads: Roads) -> Turn:
+    """Expand one place; the state is made up and belongs to no search."""
+    out = dict(roads.roads)
+    places = [roads.start, *(to for _, row in roads.roads for to, _ in row)]
+    place, total = rng.choice(places), rng.randint(0, 30)
+    others = [p for p in places if p != place]
+    n_kept = rng.choice((0, 1, 1, 2, 2, 3)) if out.get(place) else rng.choice((1, 1, 2, 3))
+    kept = [(p, rng.randint(0, 30)) for p in rng.sample(others, min(n_kept, len(others)))]
+    ask = f"You are at {place} with {total}."
+    if kept:
+        ask += " You kept " + ", ".join(f"{p} at {t}" for p, t in reversed(kept)) + "."
+    row = out.get(place, ())
+    sums = [total + toll for _, toll in row]
+    return f"{ask} Go on.", symbolic.expand(rng, place, total, row, sums, kept)[0]
+
+
+def list_(rng: random.Random, roads: Roads) -> Turn:
+    """Look the roads of one place up."""
+    place, out = rng.choice(roads.roads)
+    said = symbolic.join([f"{to} for {toll}" for to, toll in out])
+    return f"List the roads from {place}.", f"From {place} the roads go to {said}."
+
+
+def repeat(rng: random.Random, roads: Roads) -> Turn:
+    """Copy a few places and numbers."""
+    places = rng.sample(PLACES, rng.randint(2, 5))
+    said = symbolic.join([f"{place} at {rng.randint(0, 40)}" for place in places])
+    return f"Repeat {said}.", f"{said}."
+
+
+def add(rng: random.Random, roads: Roads) -> Turn:
+    """Add a few pairs of numbers."""
+    pairs = [(rng.randint(0, 40), rng.randint(0, 9)) for _ in range(rng.randint(1, 3))]
+    ask = "Add " + ", ".join(f"{a} and {b}" for a, b in pairs) + "."
+    said = symbolic.join([f"{a} plus {b} is {a + b}" for a, b in pairs])
+    return ask, f"{said}."
+
+
+def check(rng: random.Random, roads: Roads) -> Turn:
+    """Add up a given way that starts and ends anywhere; the claimed total may be false."""
+    out = dict(roads.roads)
+    start = rng.choice([place for place, _ in roads.roads])
+    way: list[tuple[str, int]] = []
+    place = start
+    while out.get(place) and len(way) < 3:
+        way.append(rng.choice(out[place]))
+        place = way[-1][0]
+    if len(way) < 2:
+        return add(rng, roads)
+    sums: list[int] = []
+    for _, toll in way:
+        sums.append(toll + (sums[-1] if sums else 0))
+    claim = sums[-1] if rng.random() < 0.7 else max(0, sums[-1] + rng.choice((-10, -2, -1, 1, 2)))
+    route = ", ".join([start, *(to for to, _ in way)])
+    ask = f"Check that the way {route} costs {claim}."
+    return ask, symbolic.check(rng, start, way, sums, claim)
+
+
+def arrive(rng: random.Random, roads: Roads) -> Turn:
+    """Say that a named place is the goal."""
+    place, total = rng.choice(PLACES), rng.randint(0, 40)
+    ask = f"You are at {place} with {total}. This is the goal."
+    return ask, symbolic.arrive(rng, place, total)
+
+
+def open_(rng: random.Random, roads: Roads) -> Turn:
+    """Restate a question between any two places."""
+    start, goal = rng.sample(PLACES, 2)
+    ask = f"You want to go from {start} to {goal}. Begin."
+    return ask, symbolic.opening(rng, start, goal)
+
+
+def conclude(rng: random.Random, roads: Roads) -> Turn:
+    """Write a given answer down."""
+    start, goal = rng.sample(PLACES, 2)
+    total = rng.randint(0, 40)
+    ask = f"The toll from {start} to {goal} is {total}. Write it down."
+    return ask, formats.teach("", symbolic.solution(start, goal, total))
+
+
+def answer(rng: random.Random, roads: Roads) -> Turn:
+    """Answer the question at once, without a thought."""
+    total = sum(toll for _, toll in roads.way())
+    ask = f"What is the toll from {roads.start} to {roads.goal}?"
+    return ask, formats.teach("", symbolic.solution(roads.start, roads.goal, total))
+
+
+WRITERS = {
+    "expand": expand,
+    "list": list_,
+    "repeat": repeat,
+    "add": add,
+    "check": check,
+    "arrive": arrive,
+    "open": open_,
+    "conclude": conclude,
+    "answer": answer,
+}
+
+
+def documents(seed: int, n_moves: tuple[int, int] = (4, 8)) -> Iterator[list[Turn]]:
+    """Yield endless documents: the roads with the first instruction, then unrelated exercises.
+
+    `n_moves` is the fewest and the most exercises of a document.
+    """
+    rng = random.Random(f"mini corpus {seed}")
+    names, weights = list(MOVES), list(MOVES.values())
+    while True:
+        roads = toll_roads.draw(rng)
+        if roads.split() != "train":
+            continue
+        turns: list[Turn] = []
+        for move in rng.choices(names, weights, k=rng.randint(*n_moves)):
+            ask, said = WRITERS[move](rng, roads)
+            turns.append((f"{roads.describe()} {ask}" if not turns else ask, said))
+        yield turns

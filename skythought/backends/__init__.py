@@ -1,0 +1,48 @@
+"""Backends: what answers requests.
+
+A backend is made with `Backend(model, **options)`, has an `identity` (the model's name in traces; a
+local checkpoint's holds a hash of its weights), and
+
+    complete(requests, sampling) -> Iterator[Completion]
+
+yields a completion as soon as it is finished, in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from skythought import registry
+from skythought.errors import UserError
+from skythought.records import Completion, Request, Sampling
+
+BACKENDS = {
+    "hf": "skythought.backends.hf:HuggingFace",  # transformers, on this machine
+    "symbolic": "skythought.backends.symbolic:SymbolicTeacher",  # a teacher that needs no model
+    "scripted": "skythought.backends.scripted:Scripted",  # answers from a file
+}
+
+
+class Backend(Protocol):
+    """What every backend offers."""
+
+    identity: str
+
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+        """Yield one completion per request, as they finish."""
+        ...
+
+
+def make(name: str, model: str, options: dict[str, Any] | None = None) -> Backend:
+    """Build a backend by name.
+
+    Raises:
+        UserError: no such backend, a missing extra, or an option it does not know.
+    """
+    kind = registry.resolve("backend", name, BACKENDS)
+    try:
+        built: Backend = kind(model, **(options or {}))
+    except TypeError as error:
+        raise UserError(f"backend {name!r}: {error}") from error
+    return built

@@ -1,0 +1,212 @@
+"""An embedded teacher that needs no model: it searches a toll-roads problem and narrates the search.
+
+    Let me find the way from oak to fir. ...
+    <blank line>
+    Now I am at oak, and the total so far is 0. From oak the roads go to pine for 3 and ash for 2. ...
+
+The thought is a depth-first search written down in full: expansions, dead ends, going back to what
+was kept, a final check that adds the tolls again. Like any teacher it slips: an addition goes wrong
+with probability `slip`, the slip is carried on, and the final check finds some slips and overlooks
+others. So there are wrong answers to reject, and corrected ones to keep. The wording varies from
+sample to sample.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+from skythought import formats
+from skythought.errors import UserError
+from skythought.records import Completion, Request, Sampling, digest
+from skythought.tasks import toll_roads
+from skythought.tasks.toll_roads import Roads
+
+Open = list[tuple[str, int]]  # places seen but not visited, with their totals; the last is next
+
+
+class SymbolicTeacher:
+    """Answers toll-roads questions with long chains of thought.
+
+    Args:
+        model: ignored; there is only one.
+        slip: probability that one addition comes out wrong.
+        overlook: probability that the final check repeats a slip instead of finding it.
+        style: "long" narrates the search as a thought; "short" writes only a worked solution, as an
+            ordinary instruct model would.
+    """
+
+    def __init__(
+        self, model: str = "", slip: float = 0.03, overlook: float = 0.6, style: str = "long"
+    ) -> None:
+        if style not in ("long", "short"):
+            raise UserError(f"symbolic teacher: style must be long or short, not {style!r}")
+        self.slip, self.overlook, self.style = float(slip), float(overlook), style
+        self.identity = f"symbolic@1 {style} slip={self.slip:g} overlook={self.overlook:g}"
+
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+        """Yield one narrated search per request; a question of another task is an error."""
+        for request in requests:
+            question = request.messages[-1].content
+            rng = random.Random(digest(question, request.sample, sampling.seed))
+            try:
+                roads = toll_roads.read(question)
+            except ValueError as error:
+                yield Completion(id=request.id, text="", finish="error", error=str(error))
+                continue
+            steps, total = self.think(roads, rng) if self.style == "long" else self.solve(roads, rng)
+            answer = solution(roads.start, roads.goal, total)
+            if self.style == "short":
+                steps, answer = [], f"{steps[0]} {answer}"
+            text = formats.teach("\n\n".join(steps), answer)
+            n_words = len(text.split())
+            yield Completion(id=request.id, text=text, finish="stop", completion_tokens=n_words)
+
+    def think(self, roads: Roads, rng: random.Random) -> tuple[list[str], int]:
+        """Search one problem; returns the steps and the total the teacher believes in."""
+        out = dict(roads.roads)
+        steps = [opening(rng, roads.start, roads.goal)]
+        place, total, kept = roads.start, 0, []
+        while place != roads.goal:
+            sums = [self.add(rng, total, toll) for _, toll in out.get(place, ())]
+            text, kept = expand(rng, place, total, out.get(place, ()), sums, kept)
+            steps.append(text)
+            place, total = kept.pop()
+        steps.append(arrive(rng, place, total))
+        way = roads.way()
+        fooled = sum(toll for _, toll in way) != total and rng.random() < self.overlook
+        sums = []
+        for _, toll in way:
+            sums.append(self.add(rng, sums[-1] if sums else 0, toll) if sums else toll)
+        if fooled:
+            sums[-1] = total
+        steps.append(check(rng, roads.start, way, sums, total))
+        return steps, sums[-1]
+
+    def solve(self, roads: Roads, rng: random.Random) -> tuple[list[str], int]:
+        """Work one problem out in a single sentence, without any search."""
+        way = roads.way()
+        sums = [way[0][1]]
+        for _, toll in way[1:]:
+            sums.append(self.add(rng, sums[-1], toll))
+        return [f"{_route(roads.start, way)} {_sums(way, sums)}"], sums[-1]
+
+    def add(self, rng: random.Random, a: int, b: int) -> int:
+        """Add, and sometimes slip."""
+        if rng.random() < self.slip:
+            return max(0, a + b + rng.choice([-2, -1, 1, 2, 10]))
+        return a + b
+
+
+def join(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def opening(rng: random.Random, start: str, goal: str) -> str:
+    """Restate the question and say how to go about it."""
+    plan = rng.choice(
+        (
+            "I follow the roads and add up the tolls.",
+            "I will try the roads in order and keep the total.",
+        )
+    )
+    return f"I need the toll from {start} to {goal}. I start at {start}, where the total is 0. {plan}"
+
+
+def expand(
+    rng: random.Random,
+    place: str,
+    total: int,
+    out: Sequence[tuple[str, int]],
+    sums: Sequence[int],
+    kept: Open,
+) -> tuple[str, Open]:
+    """Visit a place: look up its roads, add the tolls, decide where to go next.
+
+    Returns the step and the open places after it; the last of them is visited next.
+    """
+    here = rng.choice(
+        (
+            f"Now I am at {place} with a total of {total}.",
+            f"I am at {place}, and so far the total is {total}.",
+        )
+    )
+    rest = join([f"{to} at {at}" for to, at in reversed(kept)]) if kept else ""
+    if not out:
+        to, at = kept[-1]
+        dead = rng.choice(
+            (
+                f"Wait, this is a dead end.",
+                f"But no road leaves this place.",
+                f"Hmm, I cannot go on from here.",
+            )
+        )
+        back = rng.choice(
+            (
+                f"I still have {rest}. I go back to {to} at {at}.",
+                f"I kept {rest}. So I turn back to {to} at {at}.",
+            )
+        )
+        return f"{here} {dead} {back}", list(kept)
+    if len(out) == 1:
+        roads = f"The only road goes to {out[0][0]} for {out[0][1]}."
+    else:
+        roads = (
+            f"The roads go to {out[0][0]} for {out[0][1]} and to {out[1][0]} for {out[1][1]}."
+        )
+    adds = join([f"{total} plus {toll} is {s}" for (_, toll), s in zip(out, sums, strict=True)])
+    to, at = out[0][0], sums[0]
+    go = rng.choice((f"I go to {to} at {at}", f"I take the road to {to} at {at}"))
+    opened = [*kept, *((to, at) for (to, _), at in zip(out[:0:-1], sums[:0:-1], strict=True))]
+    keep = join([f"{to} at {at}" for to, at in reversed(opened)]) if opened else ""
+    end = f"{go} and keep {keep}." if keep else f"{go}."
+    return f"{here} {roads} {adds}. {end}", [*opened, (to, at)]
+
+
+def arrive(rng: random.Random, goal: str, total: int) -> str:
+    """Notice that the goal is reached."""
+    return rng.choice(
+        (
+            f"Now I am at {goal} with a total of {total}. This is where I wanted to go, so the search "
+            f"ends with {total}.",
+            f"I am at {goal}, and so far the total is {total}. That is the place I was asked for, "
+            f"so the toll should be {total}.",
+        )
+    )
+
+
+def check(
+    rng: random.Random,
+    start: str,
+    way: Sequence[tuple[str, int]],
+    sums: Sequence[int],
+    total: int,
+) -> str:
+    """Add the tolls of the way again and compare; `sums` are the running totals of this check."""
+    begin = rng.choice(("Wait, let me check this.", "Hmm, let me verify this once more."))
+    if sums[-1] == total:
+        end = rng.choice((f"That agrees, so the toll is {total}.", f"Yes, the toll is {total}."))
+    else:
+        end = f"But that is not {total}, so I made a mistake before. The toll is {sums[-1]}."
+    return f"{begin} {_route(start, way)} {_sums(way, sums)} {end}"
+
+
+def _route(start: str, way: Sequence[tuple[str, int]]) -> str:
+    places = join([start, *(to for to, _ in way)])
+    tolls = join([f"{toll} to {to}" for to, toll in way])
+    return f"The way is {places}. The tolls are {tolls}."
+
+
+def _sums(way: Sequence[tuple[str, int]], sums: Sequence[int]) -> str:
+    adds = join(
+        [
+            f"{before} plus {toll} is {after}"
+            for before, (_, toll), after in zip(sums[:-1], way[1:], sums[1:], strict=True)
+        ]
+    )
+    return f"{adds}."
+
+
+def solution(start: str, goal: str, total: int) -> str:
+    """Write the final answer as the reader sees it."""
+    return f"The toll from {start} to {goal} is \\boxed{{{total}}}."

@@ -1,0 +1,112 @@
+"""The command line: a verb and its flags in, the verb's `run(Config)` called.
+
+    skythought train --base_model Qwen/Qwen2.5-32B-Instruct --dataset r1-17k.jsonl
+
+Only the verb asked for is imported, so `skythought --help` answers at once. Flags are the fields of
+the verb's `Config`. Exit codes: 0 done, 2 a mistake of the user (one line says which), 130 stopped
+with Ctrl-C; a traceback is a mistake of ours.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from skythought import __version__
+from skythought.errors import UserError, unknown
+
+# verb -> (module with Config and run, one line of help), in pipeline order
+VERBS = {
+    "generate": ("skythought.generate", "ask a model every problem of a task, keep every answer"),
+    "score": ("skythought.score", "grade the answers of a run folder"),
+    "curate": ("skythought.curate", "choose training examples from graded answers"),
+    "perturb": ("skythought.perturb", "change digits, words or steps of demonstrations"),
+    "train": ("skythought.train", "fine-tune a model on demonstrations, LoRA or full"),
+    "evaluate": ("skythought.evaluate", "score a model on a task, with an interval"),
+    "report": ("skythought.report", "turn the folders of a study into tables and a page"),
+    "reproduce": ("skythought.reproduce", "run a whole study, from problems to report"),
+}
+
+# package -> the extra of skythought that brings it
+EXTRAS = {
+    **dict.fromkeys(("accelerate", "datasets", "peft", "safetensors", "tokenizers"), "train"),
+    **dict.fromkeys(("torch", "transformers", "trl"), "train"),
+    **{name: name for name in ("ray", "vllm", "wandb")},
+}
+
+
+def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]] = VERBS) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        args: the words after `skythought`; those of the process where not given.
+        verbs: the table of verbs.
+
+    Raises:
+        SystemExit: help was asked for (0) or a flag is wrong (2).
+    """
+    verb, *rest = [*(sys.argv[1:] if args is None else args)] or ["--help"]
+    name = "skythought"
+    try:
+        if verb in ("-h", "--help", "help"):
+            print(overview(verbs))
+        elif verb == "--version":
+            print(f"skythought {__version__}")
+        elif verb not in verbs:
+            raise unknown("verb", verb, verbs)
+        else:
+            name = f"skythought {verb}"
+            module = importlib.import_module(verbs[verb][0])
+            module.run(_config(module, name, rest))
+    except UserError as error:
+        return _fail(f"{name}: {error}", 2)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        command = f"pip install 'skythought[{EXTRAS[error.name]}]'"
+        return _fail(f"{name}: this needs {error.name}, which is not installed; run: {command}", 2)
+    except KeyboardInterrupt:
+        return _fail(f"{name}: stopped; the same command goes on from here", 130)
+    return 0
+
+
+def train() -> int:
+    """Run `skythought train` under its own name, `skythought.train`."""
+    return main(["train", *sys.argv[1:]])
+
+
+def overview(verbs: Mapping[str, tuple[str, str]]) -> str:
+    """Write the table of verbs."""
+    width = max(map(len, verbs))
+    return "\n".join(
+        [
+            "usage: skythought VERB [FLAGS]",
+            "",
+            "Teach an open model to reason from demonstrations, and know what made it work.",
+            "",
+            *(f"  {verb:<{width}}  {line}" for verb, (_, line) in verbs.items()),
+            "",
+            "skythought VERB --help shows the flags of a verb; skythought --version the version.",
+            "Every command can be stopped and run again: it goes on where it was.",
+        ]
+    )
+
+
+def _config(module: Any, prog: str, args: Sequence[str]) -> Any:
+    import tyro
+
+    about = inspect.cleandoc(module.__doc__ or "")
+    try:
+        return tyro.cli(module.Config, args=args, prog=prog, description=about)
+    except BrokenPipeError:  # help piped into `head`, which has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+def _fail(message: str, code: int) -> int:
+    print(" ".join(message.splitlines()), file=sys.stderr)
+    return code

@@ -1,0 +1,120 @@
+"""The four records that flow through the pipeline, and the request a backend answers.
+
+All are frozen and flat. A teacher's output, a perturbed thought and a student's benchmark answer are
+all a `Trace`; data filtering and benchmark grading are both a `Verdict`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+
+Finish = Literal["stop", "length", "error"]
+Outcome = Literal["correct", "incorrect", "no_answer", "error"]
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A question with a reference answer."""
+
+    id: str
+    task: str
+    question: str
+    answer: str  # reference answer as text; empty where none exists
+    extra: dict[str, Any] = {}  # what a verifier or an audit needs beyond the answer
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True):
+    """How a completion is drawn; part of a trace's identity."""
+
+    temperature: float = 0.0  # 0 is greedy
+    top_p: float = 1.0
+    max_tokens: int = 1024  # completion tokens, prompt excluded
+    seed: int = 0
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backend is asked: one completion of one conversation."""
+
+    id: str
+    messages: tuple[Message, ...]
+    sample: int = 0  # number of the sample among those of the same problem
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backend gives back for the request of the same id."""
+
+    id: str
+    text: str
+    finish: Finish
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    error: str = ""
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer of one model to one problem: a thought and the answer text after it."""
+
+    id: str  # hash of the request: see `trace_id`
+    problem_id: str
+    model: str  # a local checkpoint is named with a hash of its weights
+    messages: tuple[Message, ...]  # the prompt
+    thought: str  # steps separated by blank lines; empty where the model did not think
+    answer: str  # what follows the thought (the solution shown to a reader)
+    sampling: Sampling = Sampling()
+    sample: int = 0
+    finish: Finish = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    error: str = ""
+    parent: str = ""  # id of the trace this one was derived from
+    edits: tuple[str, ...] = ()  # what was done to the parent, in order
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verifier says of one trace."""
+
+    trace_id: str
+    verifier: str  # name and version
+    outcome: Outcome  # no_answer counts as wrong; error counts as neither
+    extracted: str = ""
+    expected: str = ""
+    detail: str = ""  # the rule that decided
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """One training example: a prompt, the completion to learn, and where it came from."""
+
+    id: str
+    trace_id: str
+    messages: tuple[Message, ...]
+    completion: str
+    rejected: str = ""  # preference data: the completion to avoid
+    tags: tuple[str, ...] = ()
+
+
+def digest(*parts: object, length: int = 16) -> str:
+    """Hash any JSON-able parts to a hex string that is the same on every machine."""
+    data = msgspec.json.encode(parts, order="deterministic")
+    return hashlib.sha256(data).hexdigest()[:length]
+
+
+def trace_id(
+    problem_id: str,
+    messages: tuple[Message, ...],
+    model: str,
+    sampling: Sampling,
+    sample: int,
+    parent: str = "",
+    edits: tuple[str, ...] = (),
+) -> str:
+    """Identity of a trace: the request that makes it, so that asking twice is seen before paying."""
+    return digest(problem_id, messages, model, sampling, sample, parent, edits)

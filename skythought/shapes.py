@@ -1,0 +1,161 @@
+"""Read traces and training data in the shapes people have them, as they are.
+
+| shape | recognised by |
+|---|---|
+| our records | `problem_id` + `thought` (Trace), `trace_id` + `completion` (Example) |
+| messages | `messages`, the last turn is the assistant's |
+| ShareGPT | `conversations` with `from` and `value` |
+| prompt and completion | `prompt` + `completion`, each a string or a list of messages |
+| problem and response | `problem`, `question`, `instruction` or `prompt`, with `response` or `output` |
+
+All become `Trace` records: the completion is taken apart by `formats.parse`. A row of another shape
+is refused with file:line and what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from skythought import formats, store
+from skythought.errors import UserError
+from skythought.records import Example, Message, Trace, digest
+
+EXPECTED = (
+    "expected messages, conversations, prompt + completion, problem (or question, prompt) + "
+    "response, or skythought's own traces or examples"
+)
+QUESTIONS = ("problem", "question", "instruction", "prompt")
+RESPONSES = ("response", "output")
+ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+
+
+def files(path: Path) -> list[Path]:
+    """List the JSONL files a path stands for: itself, or those of a folder (a run's traces first).
+
+    Raises:
+        UserError: nothing is there.
+    """
+    if path.is_dir():
+        for name in ("traces.jsonl", "examples.jsonl", "train.jsonl"):
+            if (path / name).exists():
+                return [path / name]
+        found = sorted(path.glob("*.jsonl"))
+        if not found:
+            raise UserError(f"{path}: no .jsonl file in this folder")
+        return found
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    return [path]
+
+
+def read_traces(path: Path) -> Iterator[Trace]:
+    """Yield every row of a file or folder as a Trace, in order.
+
+    Raises:
+        UserError: nothing there, or a row of no known shape (named as file:line).
+    """
+    for file in files(path):
+        for number, row in store.read_rows(file):
+            try:
+                yield trace(row)
+            except (ValueError, msgspec.ValidationError) as error:
+                raise UserError(f"{file}:{number}: {error}") from error
+
+
+def read_examples(path: Path) -> Iterator[Example]:
+    """Yield every row as an Example ready for training, in order.
+
+    Raises:
+        UserError: as `read_traces`.
+    """
+    for file in files(path):
+        for number, row in store.read_rows(file):
+            try:
+                if "trace_id" in row and "completion" in row:
+                    yield msgspec.convert(row, Example)
+                else:
+                    yield example(trace(row))
+            except (ValueError, msgspec.ValidationError) as error:
+                raise UserError(f"{file}:{number}: {error}") from error
+
+
+def example(source: Trace, tags: tuple[str, ...] = ()) -> Example:
+    """Make the training example that teaches a trace."""
+    completion = formats.teach(source.thought, source.answer)
+    return Example(
+        id=digest(source.id, completion),
+        trace_id=source.id,
+        messages=source.messages,
+        completion=completion,
+        tags=tags,
+    )
+
+
+def trace(row: dict[str, Any]) -> Trace:
+    """Turn one row of any known shape into a Trace.
+
+    Raises:
+        ValueError: the row has no known shape; the message says what was expected.
+    """
+    if "problem_id" in row and "thought" in row:
+        return msgspec.convert(row, Trace)
+    messages, text = _conversation(row)
+    if not messages or messages[-1].role != "user":
+        raise ValueError("the completion must follow a user turn")
+    parts = formats.parse(text)
+    key = digest(messages, text)
+    return Trace(
+        id=str(row.get("id") or row.get("trace_id") or key),
+        problem_id=str(row.get("problem_id") or row.get("id") or digest(messages)),
+        model=str(row.get("teacher") or row.get("model") or "unknown"),
+        messages=messages,
+        thought=parts.thought,
+        answer=parts.answer,
+        finish="stop" if parts.closed else "length",
+    )
+
+
+def _conversation(row: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
+    """Find the prompt's messages and the completion's text in a row."""
+    if "conversations" in row:
+        turns = [Message(ROLES.get(t["from"], t["from"]), t["value"]) for t in _turns(row, "conversations", ("from", "value"))]
+        return _last(turns)
+    if "messages" in row and "completion" not in row:
+        return _last([Message(t["role"], t["content"]) for t in _turns(row, "messages", ("role", "content"))])
+    if "completion" in row:
+        where = "messages" if "messages" in row else "prompt"
+        prompt = row.get(where)
+        said = row["completion"]
+        text = said if isinstance(said, str) else said[-1]["content"]
+        if isinstance(prompt, str):
+            return (Message("user", prompt),), text
+        return tuple(Message(t["role"], t["content"]) for t in _turns(row, where, ("role", "content"))), text
+    question = next((row[k] for k in QUESTIONS if isinstance(row.get(k), str)), None)
+    response = next((row[k] for k in RESPONSES if isinstance(row.get(k), str)), None)
+    if question is None or response is None:
+        raise ValueError(f"unknown row with fields {', '.join(sorted(row)[:8])}; {EXPECTED}")
+    if isinstance(row.get("input"), str) and row["input"]:
+        question = f"{question}\n\n{row['input']}"
+    system = row.get("system")
+    start = (Message("system", system),) if isinstance(system, str) and system else ()
+    return (*start, Message("user", question)), response
+
+
+def _turns(row: dict[str, Any], field: str, keys: tuple[str, str]) -> list[dict[str, str]]:
+    turns = row.get(field)
+    if not isinstance(turns, list) or not turns:
+        raise ValueError(f"{field!r} must be a list of turns; {EXPECTED}")
+    for turn in turns:
+        if not isinstance(turn, dict) or not all(isinstance(turn.get(k), str) for k in keys):
+            raise ValueError(f"every turn of {field!r} needs the texts {keys[0]!r} and {keys[1]!r}")
+    return turns
+
+
+def _last(turns: list[Message]) -> tuple[tuple[Message, ...], str]:
+    if turns[-1].role != "assistant":
+        raise ValueError(f"the last turn must be the assistant's, found {turns[-1].role!r}")
+    return tuple(turns[:-1]), turns[-1].content

@@ -1,0 +1,238 @@
+"""Run folders: append-only JSONL per record kind, and a manifest.
+
+    runs/teacher/manifest.json  problems.jsonl  traces.jsonl  verdicts.jsonl  dropped.jsonl
+
+Every line is flushed before the next is made, so a crash loses at most the line it was writing; a
+torn last line is cut off when the file is opened again. Work to do is what is wanted minus what is
+on disk, so the same command run again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import msgspec
+
+from skythought import __version__
+from skythought.errors import UserError
+from skythought.records import digest
+
+T = TypeVar("T")
+
+PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "math-verify")
+NEVER_WRITTEN = ("key", "token", "secret", "password")
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row) of a JSONL file.
+
+    Raises:
+        UserError: the file is missing, or a line is not a JSON object (named as file:line).
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = msgspec.json.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise UserError(f"{path}:{number}: not valid JSON ({error}); mend or delete the line") from error
+            if not isinstance(row, dict):
+                raise UserError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
+            yield number, row
+
+
+def read(path: Path, kind: type[T]) -> list[T]:
+    """Read the records of one kind; a missing file holds none.
+
+    Raises:
+        UserError: a line is not a record of this kind (named as file:line).
+    """
+    if not path.exists():
+        return []
+    found = []
+    for number, row in read_rows(path):
+        try:
+            found.append(msgspec.convert(row, kind))
+        except msgspec.ValidationError as error:
+            raise UserError(f"{path}:{number}: not a {kind.__name__} record: {error}") from error
+    return found
+
+
+class Appender:
+    """An append-only JSONL file that is safe to kill at any moment."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        _cut_torn_line(path)
+        self._file = path.open("ab")
+
+    def __enter__(self) -> Appender:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def add(self, record: object) -> None:
+        """Write one record and hand it to the operating system.
+
+        Raises:
+            UserError: the disk is full; what was written before is kept.
+        """
+        try:
+            self._file.write(msgspec.json.encode(record) + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+
+
+def _cut_torn_line(path: Path) -> None:
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb+") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) == b"\n":
+            return
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def disk_error(error: OSError, path: Path) -> Exception:
+    """Turn "no space left" and "may not write" into one line; anything else is given back as it is."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(f"{path}: no space left on the device; free some and run the same command again")
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return UserError(f"{path}: may not be written here; choose another output folder")
+    return error
+
+
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Raises:
+        UserError: the disk is full or the place may not be written.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(raw)
+        part.replace(path)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def write_records(path: Path, records: Iterable[object]) -> int:
+    """Write records as a new JSONL file in one go; returns how many."""
+    lines = [msgspec.json.encode(record) for record in records]
+    write_whole(path, b"".join(line + b"\n" for line in lines))
+    return len(lines)
+
+
+def settings(config: object) -> dict[str, Any]:
+    """Show a config as plain JSON values, without secrets."""
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
+        raise TypeError(f"not a config: {config!r}")
+    plain = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if not any(part in field.name.split("_") for part in NEVER_WRITTEN)
+    }
+    encoded = msgspec.to_builtins(plain, enc_hook=_plain)
+    return dict(encoded)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"cannot be written to a manifest: {value!r}")
+
+
+def code_revision() -> str:
+    """Name the git revision of the source tree, "" where there is none."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return ""
+    done = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """List the versions that can move a number."""
+    found = {"skythought": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def claim(folder: Path, stage: str, config: dict[str, Any]) -> None:
+    """Make a run folder this config's own, or find that it already is.
+
+    `config` holds what decides the content (not where it lies or how fast it is made).
+
+    Raises:
+        UserError: the folder holds a run of another config; the first difference is named.
+    """
+    path = folder / "manifest.json"
+    if path.exists():
+        try:
+            old = msgspec.json.decode(path.read_bytes())
+        except msgspec.DecodeError as error:
+            raise UserError(f"{path}: not valid JSON; choose another output folder") from error
+        if old.get("stage") != stage:
+            raise UserError(f"{folder}: holds a {old.get('stage')!r} run; choose another output folder")
+        for key in sorted({*config, *old["config"]}):
+            if old["config"].get(key) != config.get(key):
+                raise UserError(
+                    f"{folder}: was made with {key}={old['config'].get(key)!r}, now "
+                    f"{config.get(key)!r}; choose another output folder or delete this one"
+                )
+        return
+    manifest = {
+        "stage": stage,
+        "config": config,
+        "fingerprint": digest(config),
+        "versions": versions(),
+        "revision": code_revision(),
+        "done": False,
+    }
+    write_whole(path, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+def is_done(folder: Path) -> bool:
+    """Say whether the run in this folder was finished."""
+    path = folder / "manifest.json"
+    return path.exists() and bool(msgspec.json.decode(path.read_bytes()).get("done"))
+
+
+def finish(folder: Path, **counts: Any) -> None:
+    """Mark a run as finished and write its counts into the manifest."""
+    path = folder / "manifest.json"
+    manifest = msgspec.json.decode(path.read_bytes())
+    manifest |= {"done": True, "counts": counts}
+    write_whole(path, msgspec.json.format(msgspec.json.encode(manifest), indent=1))

@@ -1,0 +1,253 @@
+"""Examples in, a checkpoint out: fine-tune a model on demonstrations.
+
+    skythought.train --base_model Qwen/Qwen2.5-32B-Instruct --dataset r1-17k.jsonl \
+        --lora_r 128 --lora_alpha 256 --epochs 2 --batch_size 96 --lr 1e-4 \
+        --wandb_run "sky-t1-replica"
+
+Writes a PEFT adapter (or full weights with `--full`), the tokenizer, log.jsonl and a manifest into
+the output folder. The same command run again goes on from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from skythought import formats, progress, shapes, store
+from skythought.errors import UserError, require
+from skythought.records import Example, digest
+
+PLACE_ONLY = ("output_dir", "save_every", "wandb_run", "report_to", "micro_batch_size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Fine-tune a model on demonstrations, with LoRA or in full."""
+
+    base_model: str
+    """Folder or hub name of the model to start from."""
+    dataset: Path
+    """JSONL file or run folder: examples, traces, messages, ShareGPT, prompt/completion, ..."""
+    output_dir: Path | None = None
+    """Where the checkpoint goes; runs/<wandb_run> or runs/<base>-<method> where not given."""
+    full: bool = False
+    """Train all weights instead of a LoRA adapter."""
+    lora_r: int = 64
+    """Rank of the LoRA adapter."""
+    lora_alpha: int | None = None
+    """LoRA scale; twice the rank where not given."""
+    lora_dropout: float = 0.0
+    """Dropout inside the adapter."""
+    lora_target: str = "all-linear"
+    """Modules the adapter is put on: all-linear, or names such as q_proj,v_proj."""
+    epochs: float = 3
+    """Passes over the data."""
+    max_steps: int = -1
+    """Stop after this many optimizer steps, whatever the epochs say."""
+    batch_size: int = 96
+    """Global batch in samples: micro-batch x accumulation x devices."""
+    micro_batch_size: int | None = None
+    """Samples per forward pass; derived from the longest sample where not given."""
+    lr: float | None = None
+    """Peak learning rate; 1e-4 for LoRA and 1e-5 for --full where not given (Sky-T1's)."""
+    warmup: float = 0.1
+    """Share of the steps over which the rate rises."""
+    schedule: str = "cosine"
+    """How the rate falls afterwards."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay."""
+    max_grad_norm: float = 1.0
+    """Gradients longer than this are scaled down."""
+    max_length: int = 16384
+    """Longest sample in tokens; longer ones are cut and counted."""
+    gradient_checkpointing: bool = False
+    """Save memory by computing activations twice."""
+    dtype: str = "auto"
+    """Type of the weights: auto, float32, bfloat16. auto is float32 on a CPU, bfloat16 on a GPU."""
+    save_every: int = 0
+    """Write a checkpoint every so many steps; 0 writes none but the last."""
+    wandb_run: str = ""
+    """Name of the run; logged to Weights & Biases where you are logged in."""
+    report_to: str = ""
+    """wandb, tensorboard, trackio or none; wandb where --wandb-run is given and a login exists."""
+    seed: int = 0
+    """Seed of the data order and of new weights."""
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Train; returns steps, loss, tokens, seconds, tokens_per_s and the output folder.
+
+    Raises:
+        UserError: a missing extra, model or dataset, data that cannot be trained on, an output
+            folder of another run, or a full disk.
+    """
+    require("torch", "train")
+    require("trl", "train")
+    folder = output_folder(config)
+    examples = list(shapes.read_examples(config.dataset))
+    identity = claim_values(config, examples)
+    store.claim(folder, "train", identity)
+    if store.is_done(folder):
+        progress.say(f"{folder}: already trained with these settings")
+        return {"output_dir": str(folder), **_counts(folder)}
+    with quiet(), _disk(folder):
+        result = _train(config, examples, folder)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    store.finish(folder, **result)
+    progress.say(
+        f"{folder}: {result['steps']} steps, loss {result['loss']:.3f}, "
+        f"{result['tokens']:,} tokens at {result['tokens_per_s']:,.0f} tok/s"
+    )
+    return {"output_dir": str(folder), **result}
+
+
+def _train(config: Config, examples: list[Example], folder: Path) -> dict[str, Any]:
+    import torch
+    import transformers
+
+    from skythought.training import data, sft
+
+    transformers.set_seed(config.seed)
+    dtype = config.dtype
+    if dtype == "auto":
+        dtype = "bfloat16" if torch.cuda.is_available() else "float32"
+    model, tokenizer = _load(config.base_model, dtype)
+    rows = data.tokenize(tokenizer, examples, config.max_length)
+    if rows.truncated or rows.dropped:
+        progress.say(
+            f"{rows.truncated} of {len(examples)} samples cut at {config.max_length} tokens, "
+            f"{rows.dropped} left out because their prompt alone is longer"
+        )
+    micro = config.micro_batch_size or micro_batch(config.batch_size, max(map(len, rows.input_ids)))
+    settings = sft.Settings(
+        lora_r=None if config.full else config.lora_r,
+        lora_alpha=2 * config.lora_r if config.lora_alpha is None else config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        lora_target=config.lora_target,
+        epochs=config.epochs,
+        max_steps=config.max_steps,
+        batch_size=config.batch_size,
+        micro_batch=micro,
+        lr=learning_rate(config),
+        warmup=config.warmup,
+        schedule=config.schedule,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        gradient_checkpointing=config.gradient_checkpointing,
+        seed=config.seed,
+        save_every=config.save_every,
+        report_to=reporter(config),
+        run_name=config.wandb_run,
+    )
+    result = sft.fit(model, tokenizer, rows, settings, folder)
+    return {
+        **result,
+        "samples": len(rows.input_ids),
+        "truncated": rows.truncated,
+        "dropped": rows.dropped,
+        "micro_batch": micro,
+    }
+
+
+def _load(name: str, dtype: str) -> tuple[Any, Any]:
+    import transformers
+
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+        model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+    except (OSError, ValueError) as error:
+        raise UserError(f"model {name!r} cannot be loaded: {str(error).splitlines()[0]}") from error
+    formats.require_chat_template(tokenizer, name)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def output_folder(config: Config) -> Path:
+    """Name the folder the checkpoint goes to."""
+    if config.output_dir is not None:
+        return config.output_dir
+    method = "full" if config.full else f"lora-r{config.lora_r}"
+    return Path("runs") / (config.wandb_run or f"{Path(config.base_model).name}-{method}")
+
+
+def claim_values(config: Config, examples: list[Example]) -> dict[str, Any]:
+    """Say what decides the weights: the settings and the data, not where they lie."""
+    values = {k: v for k, v in store.settings(config).items() if k not in PLACE_ONLY}
+    values["base_model"] = Path(config.base_model).name
+    values["dataset"] = digest([(e.messages, e.completion) for e in examples])
+    values["n_examples"] = len(examples)
+    return values
+
+
+def learning_rate(config: Config) -> float:
+    """Give the rate asked for, or the one Sky-T1 used for the method."""
+    return config.lr if config.lr is not None else (1e-5 if config.full else 1e-4)
+
+
+def micro_batch(batch_size: int, longest: int, tokens: int = 8192) -> int:
+    """Choose the largest divisor of the global batch whose padded rows stay below `tokens`."""
+    fitting = [m for m in range(1, batch_size + 1) if batch_size % m == 0 and m * longest <= tokens]
+    return max(fitting, default=1)
+
+
+def reporter(config: Config) -> str:
+    """Choose where training is logged; nothing asks for a login.
+
+    Raises:
+        UserError: the reporter is asked for and not installed.
+    """
+    if config.report_to:
+        if config.report_to != "none":
+            require(config.report_to, "wandb" if config.report_to == "wandb" else "train")
+        return config.report_to
+    if not config.wandb_run:
+        return "none"
+    known = "WANDB_API_KEY" in os.environ or "WANDB_MODE" in os.environ
+    if not known and not (Path.home() / ".netrc").exists():
+        progress.say("not logged in to Weights & Biases (wandb login): the run is logged to log.jsonl")
+        return "none"
+    require("wandb", "wandb")
+    return "wandb"
+
+
+def _counts(folder: Path) -> dict[str, Any]:
+    import msgspec
+
+    counts: dict[str, Any] = msgspec.json.decode((folder / "manifest.json").read_bytes())["counts"]
+    return counts
+
+
+@contextlib.contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise store.disk_error(error, folder) from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' own progress and advice off the terminal; errors stay."""
+    import datasets
+    import transformers
+
+    datasets.disable_progress_bars()
+    transformers.logging.disable_progress_bar()
+    loggers = [logging.getLogger(name) for name in ("transformers", "trl", "peft", "accelerate")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+

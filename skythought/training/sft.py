@@ -1,0 +1,185 @@
+"""Supervised fine-tuning with TRL, PEFT and Accelerate: token rows in, a checkpoint folder out.
+
+Full fine-tuning and LoRA are the same call; the loop, the checkpoints and the resume are
+Transformers' own.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from peft import LoraConfig, get_peft_model
+from transformers import TrainerCallback
+from transformers.trainer_utils import get_last_checkpoint
+from trl import SFTConfig, SFTTrainer
+
+from skythought import progress
+from skythought.training.data import Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the trainer needs to know; `skythought.train.Config` explains the fields."""
+
+    lora_r: int | None
+    lora_alpha: int
+    lora_dropout: float
+    lora_target: str
+    epochs: float
+    max_steps: int
+    batch_size: int
+    micro_batch: int
+    lr: float
+    warmup: float
+    schedule: str
+    weight_decay: float
+    max_grad_norm: float
+    gradient_checkpointing: bool
+    seed: int
+    save_every: int
+    report_to: str
+    run_name: str
+
+
+def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path) -> dict[str, Any]:
+    """Train and save into `folder`; a checkpoint found there is gone on from.
+
+    Returns:
+        steps, loss of the last log, tokens, seconds, tokens_per_s.
+    """
+    if settings.lora_r:
+        target: Any = settings.lora_target
+        if target != "all-linear":
+            target = target.split(",")
+        model = get_peft_model(
+            model,
+            LoraConfig(
+                task_type="CAUSAL_LM",
+                r=settings.lora_r,
+                lora_alpha=settings.lora_alpha,
+                lora_dropout=settings.lora_dropout,
+                target_modules=target,
+            ),
+        )
+    log = _Log(folder / "log.jsonl")
+    trainer = SFTTrainer(
+        model=model,
+        args=_arguments(settings, folder),
+        train_dataset=Dataset.from_dict({"input_ids": rows.input_ids, "labels": rows.labels}),
+        processing_class=tokenizer,
+        callbacks=[log],
+    )
+    for noisy in ("PrinterCallback", "ProgressCallback"):
+        for callback in list(trainer.callback_handler.callbacks):
+            if type(callback).__name__ == noisy:
+                trainer.remove_callback(callback)
+    checkpoints = folder / "checkpoints"
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+    trainer.save_model(str(folder))
+    tokenizer.save_pretrained(str(folder))
+    return log.summary()
+
+
+def _arguments(settings: Settings, folder: Path) -> SFTConfig:
+    import torch
+
+    bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    saving = settings.save_every > 0
+    return SFTConfig(
+        output_dir=str(folder / "checkpoints"),
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps,
+        per_device_train_batch_size=settings.micro_batch,
+        gradient_accumulation_steps=settings.batch_size // settings.micro_batch,
+        learning_rate=settings.lr,
+        warmup_steps=settings.warmup,
+        lr_scheduler_type=settings.schedule,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        bf16=bf16,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        train_sampling_strategy="random",
+        logging_steps=1,
+        save_strategy="steps" if saving else "no",
+        save_steps=settings.save_every if saving else 500,
+        save_total_limit=1,
+        report_to=settings.report_to,
+        run_name=settings.run_name or None,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+
+
+class _Log(TrainerCallback):  # type: ignore[misc]
+    """Writes one row per step (step, loss, tokens, tokens_per_s, seconds) and shows progress.
+
+    Tokens are real ones, without padding. A resumed run goes on in the same file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        self.began = 0.0
+        self.before = {"tokens": 0, "seconds": 0.0}
+        self.bar: Any = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Keep the rows up to the checkpoint that is gone on from."""
+        self.began = time.monotonic()
+        if self.path.exists() and state.global_step:
+            lines = self.path.read_text().splitlines()
+            self.rows = [r for r in map(json.loads, lines) if r["step"] <= state.global_step]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text("".join(json.dumps(r) + "\n" for r in self.rows))
+        if self.rows:
+            self.before = {k: self.rows[-1][k] for k in ("tokens", "seconds")}
+        self.context = progress.bar("train", state.max_steps)
+        self.bar = self.context.__enter__()
+        self.bar.advance(state.global_step)
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any
+    ) -> None:
+        """Write the row of a step."""
+        if logs is None or "loss" not in logs:
+            return
+        spent = time.monotonic() - self.began
+        tokens = int(logs.get("num_tokens", 0))
+        fresh = tokens - self.before["tokens"]
+        row = {
+            "step": state.global_step,
+            "loss": round(float(logs["loss"]), 5),
+            "tokens": tokens,
+            "tokens_per_s": round(fresh / max(spent, 1e-9), 1),
+            "seconds": round(self.before["seconds"] + spent, 2),
+        }
+        self.rows.append(row)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        self.bar.advance(note=f"loss {row['loss']:.3f}  {row['tokens_per_s']:,.0f} tok/s")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Close the progress bar."""
+        self.context.__exit__(None, None, None)
+
+    def summary(self) -> dict[str, Any]:
+        """Sum up the run."""
+        last = self.rows[-1]
+        return {
+            "steps": last["step"],
+            "loss": last["loss"],
+            "tokens": last["tokens"],
+            "seconds": last["seconds"],
+            "tokens_per_s": last["tokens_per_s"],
+        }
