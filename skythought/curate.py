@@ -54,7 +54,7 @@ def run(config: Config) -> dict[str, Any]:
         "inputs": [digest([t.id for t in traces], verdicts) for _, traces, verdicts in sources],
     }
     manifest = config.out.with_name(config.out.name + ".manifest.json")
-    if _made_already(manifest, identity):
+    if _made_already(config.out, manifest, identity):
         counts: dict[str, Any] = msgspec.json.decode(manifest.read_bytes())["counts"]
         return counts
     kept: list[Example] = []
@@ -62,7 +62,7 @@ def run(config: Config) -> dict[str, Any]:
     chosen: list[Trace] = []
     per_problem: Counter[str] = Counter()
     for _, traces, verdicts in sources:
-        for trace, reason in judge(traces, verdicts, config, per_problem, len(kept)):
+        for trace, reason in judge(traces, verdicts, config, per_problem):
             if reason is None and config.limit is not None and len(kept) >= config.limit:
                 reason = "limit"
             if reason is not None:
@@ -75,12 +75,12 @@ def run(config: Config) -> dict[str, Any]:
     if not kept:
         raise UserError(f"no trace is left of {len(dropped)}: {reasons or 'the runs are empty'}")
     counts = {"kept": len(kept), "dropped": reasons}
-    store.write_records(config.out, kept)
     store.write_records(config.out.with_name(config.out.name + ".dropped.jsonl"), dropped)
     text = card(config.out.name, chosen, reasons, config)
     store.write_whole(config.out.with_name(config.out.name + ".card.md"), text)
     facts = {"stage": "curate", "config": identity, "counts": counts, "versions": store.versions()}
     store.write_whole(manifest, msgspec.json.format(msgspec.json.encode(facts), indent=1))
+    store.write_records(config.out, kept)  # last: that it is there says that all of it is
     progress.say(f"{config.out}: kept {len(kept)}, dropped {reasons}")
     return counts
 
@@ -90,7 +90,6 @@ def judge(
     verdicts: dict[str, Verdict],
     config: Config,
     per_problem: Counter[str],
-    n_kept: int = 0,
 ) -> Iterator[tuple[Trace, str | None]]:
     """Give each trace a reason to leave it out, or None; the caller counts `per_problem`."""
     for trace in traces:
@@ -114,6 +113,7 @@ def judge(
 
 def card(name: str, traces: list[Trace], dropped: dict[str, int], config: Config) -> str:
     """Write the dataset card: what is in it, where it came from, what was left out and why."""
+    counted = all(t.completion_tokens for t in traces)
     lengths = sorted(t.completion_tokens or len(t.thought.split()) for t in traces)
     n_steps = [len(steps.split(t.thought)) for t in traces]
     words = sum(len(t.thought.split()) for t in traces)
@@ -125,7 +125,10 @@ def card(name: str, traces: list[Trace], dropped: dict[str, int], config: Config
         ("problems", f"{len({t.problem_id for t in traces}):,}"),
         ("teachers", ", ".join(f"{model} ({count:,})" for model, count in models.most_common())),
         ("verdict asked for", config.outcome),
-        ("completion length (median, longest)", f"{middle:,}, {lengths[-1]:,} words"),
+        (
+            "completion tokens (median, longest)" if counted else "words (median, longest)",
+            f"{middle:,}, {lengths[-1]:,}",
+        ),
         ("steps per thought (mean)", f"{sum(n_steps) / len(n_steps):.1f}"),
         ("reflection keywords per 1,000 words", f"{1000 * markers / max(1, words):.1f}"),
         *((f"left out: {reason}", f"{count:,}") for reason, count in dropped.items()),
@@ -135,23 +138,28 @@ def card(name: str, traces: list[Trace], dropped: dict[str, int], config: Config
 
 
 def _load(folder: Path) -> tuple[list[Trace], dict[str, Verdict]]:
-    traces = store.read(folder / "traces.jsonl", Trace)
+    read = store.read(folder / "traces.jsonl", Trace)
+    traces = list(
+        {t.id: t for t in read}.values()
+    )  # of one that failed and was asked again, the last
     if not traces:
-        raise UserError(f"{folder}: no traces; make some with: skythought generate --result-dir {folder}")
+        raise UserError(
+            f"{folder}: no traces; make some with: skythought generate --result-dir {folder}"
+        )
     verdicts = {v.trace_id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
     if not verdicts:
         raise UserError(f"{folder}: not graded yet; run: skythought score --run-dir {folder}")
     return traces, verdicts
 
 
-def _made_already(manifest: Path, identity: dict[str, Any]) -> bool:
-    if not manifest.exists():
+def _made_already(out: Path, manifest: Path, identity: dict[str, Any]) -> bool:
+    if not out.exists():
         return False
+    if not manifest.exists():
+        raise UserError(f"{out}: exists, and not from curate; choose another --out")
     old = msgspec.json.decode(manifest.read_bytes())["config"]
     if old != msgspec.to_builtins(identity):
-        name = manifest.name.removesuffix(".manifest.json")
         raise UserError(
-            f"{manifest.with_name(name)}: was made with other settings or inputs; choose another "
-            "--out or delete it"
+            f"{out}: was made with other settings or inputs; choose another --out or delete it"
         )
     return True

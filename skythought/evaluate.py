@@ -1,4 +1,4 @@
-"""A model and a task in, a score with its interval out: generate and score in one.
+r"""A model and a task in, a score with its interval out: generate and score in one.
 
     skythought evaluate --model runs/sky-t1-replica --task gsm8k.jsonl --limit 50 \
         --result-dir runs/eval/tuned
@@ -54,7 +54,7 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """Sum up a graded run folder: accuracy with its 95 % Wilson interval, and what it leaves out."""
+    """Sum up a graded run folder: accuracy, its 95 % Wilson interval, and what it leaves out."""
     traces = {t.id: t for t in store.read(folder / "traces.jsonl", Trace)}
     verdicts = {v.trace_id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
     outcomes = [verdicts[i].outcome for i in traces if i in verdicts]

@@ -1,4 +1,4 @@
-"""The one owner of how a thought and an answer are written, shown to a model, and read back.
+r"""The one owner of how a thought and an answer are written, shown to a model, and read back.
 
     <|begin_of_thought|>
 
@@ -10,12 +10,14 @@
 
     <|begin_of_solution|>
 
-    The answer is \\boxed{4}.
+    The answer is \boxed{4}.
 
     <|end_of_solution|>
 
 `teach` writes this format (Sky-T1's), `parse` reads it and the other ways teachers write:
-`<think>...</think>` with or without the opening tag, and plain text. `parse(teach(t, a)) == (t, a)`.
+`<think>...</think>` with or without the opening tag, the answer after it bare or in `<answer>`; the
+lines `think` and `answer` (s1); and plain text. `parse(teach(t, a)) == (t, a)` for texts that hold
+none of the tags.
 """
 
 from __future__ import annotations
@@ -31,6 +33,11 @@ BEGIN_THOUGHT, END_THOUGHT = "<|begin_of_thought|>", "<|end_of_thought|>"
 BEGIN_SOLUTION, END_SOLUTION = "<|begin_of_solution|>", "<|end_of_solution|>"
 TAGS = (BEGIN_THOUGHT, END_THOUGHT, BEGIN_SOLUTION, END_SOLUTION)
 
+S1 = re.compile(
+    r"\Athink\n(?P<thought>.*?)(?:^answer\n(?P<answer>.*))?\Z", re.DOTALL | re.MULTILINE
+)
+
+
 class Parts(NamedTuple):
     """A completion taken apart."""
 
@@ -40,7 +47,7 @@ class Parts(NamedTuple):
 
 
 def teach(thought: str, answer: str) -> str:
-    """Write a thought and an answer in the format the student learns; no thought, no thought tags."""
+    """Write a thought and an answer as the student learns them; no thought, no thought tags."""
     solution = f"{BEGIN_SOLUTION}\n\n{answer}\n\n{END_SOLUTION}"
     if not thought:
         return solution
@@ -50,25 +57,41 @@ def teach(thought: str, answer: str) -> str:
 def parse(text: str) -> Parts:
     """Take a completion apart, whichever of the known ways it is written in."""
     if BEGIN_THOUGHT in text or END_THOUGHT in text or BEGIN_SOLUTION in text:
-        return _parse_tagged(text, TAGS)
+        return _parse_tagged(text)
     if "<think>" in text or "</think>" in text:
-        return _parse_tagged(text, ("<think>", "</think>", "", ""))
+        return _parse_think(text)
+    if s1 := S1.match(text):
+        thought, answer = s1["thought"].strip(), s1["answer"]
+        return Parts(thought, (answer or "").strip(), closed=answer is not None)
     return Parts("", text.strip("\n"), closed=True)
 
 
-def _parse_tagged(text: str, tags: tuple[str, str, str, str]) -> Parts:
-    begin, end, begin_solution, end_solution = tags
-    thought, rest, closed = "", text, True
-    if end in text:
-        thought, _, rest = text.partition(end)
-        thought = thought.partition(begin)[2] if begin in thought else thought
-    elif begin in text:
-        return Parts(text.partition(begin)[2].strip("\n"), "", closed=False)
-    if begin_solution and begin_solution in rest:
-        rest = rest.partition(begin_solution)[2]
-        closed = end_solution in rest
-        rest = rest.partition(end_solution)[0]
+def _parse_tagged(text: str) -> Parts:
+    thought, end, rest = text.partition(END_THOUGHT)
+    if not end:  # a thought that goes straight into the solution was ended too
+        thought, begin, rest = text.partition(BEGIN_SOLUTION)
+        rest = begin + rest
+    if BEGIN_THOUGHT in thought:
+        thought = thought.partition(BEGIN_THOUGHT)[2]
+    elif not end:
+        thought = ""
+    if not rest and not end:
+        return Parts(thought.strip("\n"), "", closed=False)
+    closed = True
+    if BEGIN_SOLUTION in rest:
+        rest, solved, _ = rest.partition(BEGIN_SOLUTION)[2].partition(END_SOLUTION)
+        closed = bool(solved)
     return Parts(thought.strip("\n"), rest.strip("\n"), closed)
+
+
+def _parse_think(text: str) -> Parts:
+    thought, end, rest = text.partition("</think>")
+    if "<think>" in thought:
+        thought = thought.partition("<think>")[2]
+    rest = rest.strip()
+    if rest.startswith("<answer>"):  # often cut before </answer>, which is used as a stop word
+        rest = rest.removeprefix("<answer>").partition("</answer>")[0].strip()
+    return Parts(thought.strip(), rest, closed=bool(end))
 
 
 def last_boxed(text: str) -> str | None:
@@ -112,7 +135,9 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
 
 
 def completion_ids(tokenizer: Any, messages: Sequence[Message], completion: str) -> list[int]:
-    """Render what the assistant says after `prompt_ids`, up to and with the token that ends its turn.
+    """Render what the assistant says after `prompt_ids`, up to the token that ends its turn.
+
+    That token is the last id given back: it is learned too.
 
     Raises:
         UserError: the template rewrites the prompt when an answer follows, so training would not
@@ -123,7 +148,10 @@ def completion_ids(tokenizer: Any, messages: Sequence[Message], completion: str)
     turns.append({"role": "assistant", "content": completion})
     whole = tokenizer.apply_chat_template(turns, tokenize=False)
     if not whole.startswith(prompt):
-        raise UserError("the chat template does not continue its own generation prompt")
+        raise UserError(
+            "the chat template does not continue its own generation prompt; give the model a "
+            "chat_template.jinja in which an answer begins where the prompt ended"
+        )
     ids: list[int] = tokenizer(whole[len(prompt) :], add_special_tokens=False)["input_ids"]
     if tokenizer.eos_token_id in ids:
         last = len(ids) - ids[::-1].index(tokenizer.eos_token_id)

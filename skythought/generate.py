@@ -1,4 +1,4 @@
-"""Problems in, traces out: ask a model every problem, keep every answer.
+r"""Problems in, traces out: ask a model every problem, keep every answer.
 
     skythought generate --task toll_roads --split train --limit 100 --backend symbolic \
         --n 4 --result-dir runs/teacher
@@ -61,7 +61,7 @@ class Config:
     seed: int = 0
     """Seed of the task and of sampling."""
     max_error_rate: float = 0.5
-    """Stop when more than this share of the first 20 or more samples failed."""
+    """Stop when more than this share of the samples failed, judged from the 20th (or last) on."""
 
 
 def run(config: Config) -> dict[str, int]:
@@ -72,11 +72,19 @@ def run(config: Config) -> dict[str, int]:
     """
     if not config.task:
         raise UserError("which problems? give --task NAME or --task problems.jsonl")
+    for flag, value, least in (("n", config.n, 1), ("start", config.start, 0)):
+        if value < least:
+            raise UserError(f"--{flag} {value}: give {least} or more")
+    if config.limit is not None and config.limit < 1:
+        raise UserError(f"--limit {config.limit}: give 1 or more")
     sampling = read_sampling(config.sampling_params, config.seed)
     task = tasks.get(config.task)
     problems = list(islice(task.load(config.split, seed=config.seed), config.start, _end(config)))
     if not problems:
-        raise UserError(f"task {config.task!r} has no problems in split {config.split!r}")
+        raise UserError(
+            f"task {config.task!r} has no problems in split {config.split!r} from --start "
+            f"{config.start} on"
+        )
     backend = backends.make(config.backend, config.model, read_options(config.backend_args))
     return collect(
         problems,
@@ -99,13 +107,15 @@ def collect(
     system_prompt: str = "",
     max_error_rate: float = 0.5,
 ) -> dict[str, int]:
-    """Ask a backend for `n` samples of each problem, into a run folder; what is there is not asked again.
+    """Ask a backend for `n` samples of each problem, into a run folder.
+
+    What is in the folder already is not asked again.
 
     Raises:
         UserError: the folder holds another run, the disk is full, or too many samples failed.
     """
     wanted = {
-        "problems": digest([p.id for p in problems]),
+        "problems": digest(problems),
         "n_problems": len(problems),
         "model": backend.identity,
         "sampling": msgspec.to_builtins(sampling),
@@ -116,36 +126,42 @@ def collect(
     if not (folder / "problems.jsonl").exists():
         store.write_records(folder / "problems.jsonl", problems)
     path = folder / "traces.jsonl"
-    done = {t.id for t in store.read(path, Trace) if not t.error}
     todo: dict[str, tuple[Problem, Request]] = {}
     for problem in problems:
         messages = prompt(problem, system_prompt)
         for sample in range(n):
             key = trace_id(problem.id, messages, backend.identity, sampling, sample)
-            if key not in done:
-                todo[key] = (problem, Request(id=key, messages=messages, sample=sample))
+            todo[key] = (problem, Request(id=key, messages=messages, sample=sample))
     failed = 0
-    with store.Appender(path) as traces, progress.bar("generate", len(todo)) as bar:
-        answers = backend.complete([request for _, request in todo.values()], sampling)
-        for count, completion in enumerate(answers, 1):
-            problem, request = todo[completion.id]
-            traces.add(_trace(problem, request, completion, backend.identity, sampling))
-            failed += completion.finish == "error"
-            bar.advance(tokens=completion.completion_tokens)
-            if count >= 20 and failed > max_error_rate * count:
-                raise UserError(
-                    f"{failed} of {count} samples failed, the last with: {completion.error}; "
-                    "mend it and run the same command again"
-                )
+    with store.Appender(path) as traces:  # opened first: it cuts off a line that was not finished
+        for trace in store.read(path, Trace):
+            if trace.finish != "error":
+                todo.pop(trace.id, None)
+        with progress.bar("generate", len(todo)) as bar:
+            answers = backend.complete([request for _, request in todo.values()], sampling)
+            for count, completion in enumerate(answers, 1):
+                problem, request = todo[completion.id]
+                traces.add(_trace(problem, request, completion, backend.identity, sampling))
+                failed += completion.finish == "error"
+                bar.advance(tokens=completion.completion_tokens)
+                _stop_if_hopeless(failed, count, len(todo), max_error_rate, completion.error)
     found = store.read(path, Trace)
     counts = {
-        "traces": len({t.id for t in found if not t.error}),
+        "traces": len({t.id for t in found if t.finish != "error"}),
         "truncated": len({t.id for t in found if t.finish == "length"}),
         "errors": failed,
         "completion_tokens": sum(t.completion_tokens for t in found),
     }
-    store.finish(folder, **counts)
+    store.finish(folder, done=not failed, **counts)
     return counts
+
+
+def _stop_if_hopeless(failed: int, count: int, total: int, rate: float, last: str) -> None:
+    if failed > rate * count and count >= min(20, total):
+        raise UserError(
+            f"{failed} of {count} samples failed, the last with: {last}; mend it and run the same "
+            "command again"
+        )
 
 
 def prompt(problem: Problem, system_prompt: str) -> tuple[Message, ...]:

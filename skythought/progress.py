@@ -1,4 +1,4 @@
-"""Progress a person can follow: a bar with rate and time left on a terminal, plain lines elsewhere."""
+"""Progress a person can follow: a bar with rate and time left, or plain lines off a terminal."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The four records that flow through the pipeline, and the request a backend answers.
 
-All are frozen and flat. A teacher's output, a perturbed thought and a student's benchmark answer are
-all a `Trace`; data filtering and benchmark grading are both a `Verdict`.
+All are frozen and flat. A teacher's output, a perturbed thought and a student's benchmark answer
+are all a `Trace`; data filtering and benchmark grading are both a `Verdict`.
 """
 
 from __future__ import annotations
@@ -116,5 +116,5 @@ def trace_id(
     parent: str = "",
     edits: tuple[str, ...] = (),
 ) -> str:
-    """Identity of a trace: the request that makes it, so that asking twice is seen before paying."""
+    """Hash the request that makes a trace, so that asking twice is seen before paying."""
     return digest(problem_id, messages, model, sampling, sample, parent, edits)

@@ -29,11 +29,14 @@ def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
             return plugins[name].load()
         raise unknown(kind, name, [*table, *plugins])
     module, _, attribute = target.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), attribute)):
+        raise UserError(f"{kind} {name!r}: expected package.module:attribute")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if name in table or error.name is None or not module.startswith(error.name):
+        if name in table or not f"{module}.".startswith(f"{error.name}."):
             raise
-        raise UserError(f"{kind} {name!r}: there is no module {module!r}") from error
-    except AttributeError as error:
-        raise UserError(f"{kind} {name!r}: {module} has no {attribute!r}") from error
+        raise UserError(f"{kind} {name!r}: there is no module {error.name!r}") from error
+    if not hasattr(found, attribute):
+        raise UserError(f"{kind} {name!r}: {module} has no {attribute!r}")
+    return getattr(found, attribute)

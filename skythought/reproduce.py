@@ -29,6 +29,7 @@ import tyro
 
 from skythought import curate, evaluate, generate, perturb, progress, report, score, store, train
 from skythought import study as plan
+from skythought.backends import hf
 from skythought.errors import UserError, require
 from skythought.study import Arm, Settings
 
@@ -66,10 +67,12 @@ def run(config: Config) -> dict[str, Any]:
     for module in ("torch", "trl"):
         require(module, "train")
     base = config.base_model or str(files("skythought") / "models" / "mini")
+    if not config.base_model and not Path(base).is_dir():
+        raise UserError(f"{base}: the package holds no base model; make one with: make base-model")
     check_disk(config.out)
     identity = {
         "study": config.study,
-        "base_model": Path(base).name,
+        "base_model": hf.identity(base),
         "settings": asdict(settings),
     }
     store.claim(config.out, "reproduce", identity)

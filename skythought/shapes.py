@@ -6,7 +6,7 @@
 | messages | `messages`, the last turn is the assistant's |
 | ShareGPT | `conversations` with `from` and `value` |
 | prompt and completion | `prompt` + `completion`, each a string or a list of messages |
-| problem and response | `problem`, `question`, `instruction` or `prompt`, with `response` or `output` |
+| problem, response | `problem`, `question`, `instruction` or `prompt`; `response` or `output` |
 
 All become `Trace` records: the completion is taken apart by `formats.parse`. A row of another shape
 is refused with file:line and what was expected.
@@ -30,7 +30,13 @@ EXPECTED = (
 )
 QUESTIONS = ("problem", "question", "instruction", "prompt")
 RESPONSES = ("response", "output")
-ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+ROLES = {
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+    "system": "system",
+}
 
 
 def files(path: Path) -> list[Path]:
@@ -67,7 +73,7 @@ def read_traces(path: Path) -> Iterator[Trace]:
 
 
 def read_examples(path: Path) -> Iterator[Example]:
-    """Yield every row as an Example ready for training, in order.
+    """Yield every row as an Example ready for training, in order; failed requests teach nothing.
 
     Raises:
         UserError: as `read_traces`.
@@ -77,8 +83,10 @@ def read_examples(path: Path) -> Iterator[Example]:
             try:
                 if "trace_id" in row and "completion" in row:
                     yield msgspec.convert(row, Example)
-                else:
-                    yield example(trace(row))
+                    continue
+                found = trace(row)
+                if not found.error:
+                    yield example(found)
             except (ValueError, msgspec.ValidationError) as error:
                 raise UserError(f"{file}:{number}: {error}") from error
 
@@ -122,18 +130,27 @@ def trace(row: dict[str, Any]) -> Trace:
 def _conversation(row: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
     """Find the prompt's messages and the completion's text in a row."""
     if "conversations" in row:
-        turns = [Message(ROLES.get(t["from"], t["from"]), t["value"]) for t in _turns(row, "conversations", ("from", "value"))]
+        turns = [
+            Message(ROLES.get(t["from"], t["from"]), t["value"])
+            for t in _turns(row, "conversations", ("from", "value"))
+        ]
         return _last(turns)
     if "messages" in row and "completion" not in row:
-        return _last([Message(t["role"], t["content"]) for t in _turns(row, "messages", ("role", "content"))])
+        return _last(
+            [Message(t["role"], t["content"]) for t in _turns(row, "messages", ("role", "content"))]
+        )
     if "completion" in row:
         where = "messages" if "messages" in row else "prompt"
         prompt = row.get(where)
         said = row["completion"]
-        text = said if isinstance(said, str) else said[-1]["content"]
+        text = said
+        if not isinstance(said, str):
+            text = _turns(row, "completion", ("role", "content"))[-1]["content"]
         if isinstance(prompt, str):
             return (Message("user", prompt),), text
-        return tuple(Message(t["role"], t["content"]) for t in _turns(row, where, ("role", "content"))), text
+        return tuple(
+            Message(t["role"], t["content"]) for t in _turns(row, where, ("role", "content"))
+        ), text
     question = next((row[k] for k in QUESTIONS if isinstance(row.get(k), str)), None)
     response = next((row[k] for k in RESPONSES if isinstance(row.get(k), str)), None)
     if question is None or response is None:

@@ -47,9 +47,13 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             try:
                 row = msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise UserError(f"{path}:{number}: not valid JSON ({error}); mend or delete the line") from error
+                raise UserError(
+                    f"{path}:{number}: not valid JSON ({error}); mend or delete the line"
+                ) from error
             if not isinstance(row, dict):
-                raise UserError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}")
+                raise UserError(
+                    f"{path}:{number}: expected a JSON object, found {type(row).__name__}"
+                )
             yield number, row
 
 
@@ -74,10 +78,13 @@ class Appender:
     """An append-only JSONL file that is safe to kill at any moment."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        _cut_torn_line(path)
-        self._file = path.open("ab")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _cut_torn_line(path)
+            self._file = path.open("ab")
+        except OSError as error:
+            raise disk_error(error, path) from error
 
     def __enter__(self) -> Appender:
         return self
@@ -88,7 +95,11 @@ class Appender:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as failed:  # the rest of a line that did not fit: told already by `add`
+            if error is None:
+                raise disk_error(failed, self.path) from failed
 
     def add(self, record: object) -> None:
         """Write one record and hand it to the operating system.
@@ -115,11 +126,17 @@ def _cut_torn_line(path: Path) -> None:
 
 
 def disk_error(error: OSError, path: Path) -> Exception:
-    """Turn "no space left" and "may not write" into one line; anything else is given back as it is."""
+    """Turn "no space left" and "may not write" into one line; anything else is given back."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(f"{path}: no space left on the device; free some and run the same command again")
+        return UserError(
+            f"{path}: no space left on the device; free some and run the same command again"
+        )
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return UserError(f"{path}: may not be written here; choose another output folder")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return UserError(
+            f"{path}: a file lies where a folder is needed, or a folder where a file is"
+        )
     return error
 
 
@@ -190,28 +207,40 @@ def versions() -> dict[str, str]:
     return found
 
 
+def owns(folder: Path, stage: str, config: dict[str, Any]) -> bool:
+    """Say whether a run folder is this config's own; False where it is nobody's.
+
+    Raises:
+        UserError: the folder holds a run of another config; the first difference is named.
+    """
+    path = folder / "manifest.json"
+    if not path.exists():
+        return False
+    try:
+        old = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise UserError(f"{path}: not a run's manifest; choose another output folder") from error
+    if old.get("stage") != stage or not isinstance(old.get("config"), dict):
+        raise UserError(f"{folder}: holds a {old.get('stage')!r} run; choose another output folder")
+    then, now = old["config"], msgspec.json.decode(msgspec.json.encode(config))
+    for key in sorted({*now, *then}):
+        if then.get(key) != now.get(key):
+            raise UserError(
+                f"{folder}: was made with {key}={then.get(key)!r}, now {now.get(key)!r}; choose "
+                "another output folder or delete this one"
+            )
+    return True
+
+
 def claim(folder: Path, stage: str, config: dict[str, Any]) -> None:
     """Make a run folder this config's own, or find that it already is.
 
     `config` holds what decides the content (not where it lies or how fast it is made).
 
     Raises:
-        UserError: the folder holds a run of another config; the first difference is named.
+        UserError: as `owns`, or the place may not be written.
     """
-    path = folder / "manifest.json"
-    if path.exists():
-        try:
-            old = msgspec.json.decode(path.read_bytes())
-        except msgspec.DecodeError as error:
-            raise UserError(f"{path}: not valid JSON; choose another output folder") from error
-        if old.get("stage") != stage:
-            raise UserError(f"{folder}: holds a {old.get('stage')!r} run; choose another output folder")
-        for key in sorted({*config, *old["config"]}):
-            if old["config"].get(key) != config.get(key):
-                raise UserError(
-                    f"{folder}: was made with {key}={old['config'].get(key)!r}, now "
-                    f"{config.get(key)!r}; choose another output folder or delete this one"
-                )
+    if owns(folder, stage, config):
         return
     manifest = {
         "stage": stage,
@@ -221,7 +250,9 @@ def claim(folder: Path, stage: str, config: dict[str, Any]) -> None:
         "revision": code_revision(),
         "done": False,
     }
-    write_whole(path, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    write_whole(
+        folder / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    )
 
 
 def is_done(folder: Path) -> bool:
@@ -230,9 +261,9 @@ def is_done(folder: Path) -> bool:
     return path.exists() and bool(msgspec.json.decode(path.read_bytes()).get("done"))
 
 
-def finish(folder: Path, **counts: Any) -> None:
-    """Mark a run as finished and write its counts into the manifest."""
+def finish(folder: Path, *, done: bool = True, **counts: Any) -> None:
+    """Write the counts of a run into its manifest, and whether nothing is left to do."""
     path = folder / "manifest.json"
     manifest = msgspec.json.decode(path.read_bytes())
-    manifest |= {"done": True, "counts": counts}
+    manifest |= {"done": done, "counts": counts}
     write_whole(path, msgspec.json.format(msgspec.json.encode(manifest), indent=1))

@@ -97,7 +97,7 @@ FAST_STUDY = Settings(
 
 
 def choose(text: str, fast: bool) -> list[Arm]:
-    """Read `--arms`: names separated by commas, `default`, `paper` (all of the paper's rows) or `all`.
+    """Read `--arms`: names separated by commas, or `default`, `paper` (the paper's rows), `all`.
 
     The base and the clean LoRA arm are always there: every other arm is compared with them.
 

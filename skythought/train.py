@@ -1,4 +1,4 @@
-"""Examples in, a checkpoint out: fine-tune a model on demonstrations.
+r"""Examples in, a checkpoint out: fine-tune a model on demonstrations.
 
     skythought.train --base_model Qwen/Qwen2.5-32B-Instruct --dataset r1-17k.jsonl \
         --lora_r 128 --lora_alpha 256 --epochs 2 --batch_size 96 --lr 1e-4 \
@@ -17,9 +17,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from skythought import formats, progress, shapes, store
+from skythought.backends import hf
 from skythought.errors import UserError, require
 from skythought.records import Example, digest
 
@@ -58,7 +59,7 @@ class Config:
     """Peak learning rate; 1e-4 for LoRA and 1e-5 for --full where not given (Sky-T1's)."""
     warmup: float = 0.1
     """Share of the steps over which the rate rises."""
-    schedule: str = "cosine"
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
     """How the rate falls afterwards."""
     weight_decay: float = 0.0
     """Decoupled weight decay."""
@@ -68,8 +69,8 @@ class Config:
     """Longest sample in tokens; longer ones are cut and counted."""
     gradient_checkpointing: bool = False
     """Save memory by computing activations twice."""
-    dtype: str = "auto"
-    """Type of the weights: auto, float32, bfloat16. auto is float32 on a CPU, bfloat16 on a GPU."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Type of the weights; auto is float32 on a CPU, bfloat16 on a GPU."""
     save_every: int = 0
     """Write a checkpoint every so many steps; 0 writes none but the last."""
     wandb_run: str = ""
@@ -87,19 +88,19 @@ def run(config: Config) -> dict[str, Any]:
         UserError: a missing extra, model or dataset, data that cannot be trained on, an output
             folder of another run, or a full disk.
     """
+    check(config)
     require("torch", "train")
     require("trl", "train")
     folder = output_folder(config)
     examples = list(shapes.read_examples(config.dataset))
     identity = claim_values(config, examples)
-    store.claim(folder, "train", identity)
-    if store.is_done(folder):
+    if store.owns(folder, "train", identity) and store.is_done(folder):
         progress.say(f"{folder}: already trained with these settings")
         return {"output_dir": str(folder), **_counts(folder)}
     with quiet(), _disk(folder):
-        result = _train(config, examples, folder)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        result = _train(config, examples, folder, identity)
     store.finish(folder, **result)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     progress.say(
         f"{folder}: {result['steps']} steps, loss {result['loss']:.3f}, "
         f"{result['tokens']:,} tokens at {result['tokens_per_s']:,.0f} tok/s"
@@ -107,7 +108,28 @@ def run(config: Config) -> dict[str, Any]:
     return {"output_dir": str(folder), **result}
 
 
-def _train(config: Config, examples: list[Example], folder: Path) -> dict[str, Any]:
+def check(config: Config) -> None:
+    """Refuse numbers that cannot be trained with.
+
+    Raises:
+        UserError: one of them; the flag is named.
+    """
+    for name in ("lora_r", "batch_size", "max_length"):
+        if getattr(config, name) < 1:
+            raise UserError(f"--{name} {getattr(config, name)}: give 1 or more")
+    if config.max_steps < 1 and config.epochs <= 0:
+        raise UserError(f"--epochs {config.epochs:g}: give more than 0")
+    micro = config.micro_batch_size
+    if micro is not None and (micro < 1 or config.batch_size % micro):
+        raise UserError(
+            f"--micro_batch_size {micro} does not divide --batch_size {config.batch_size}"
+        )
+
+
+def _train(
+    config: Config, examples: list[Example], folder: Path, identity: dict[str, Any]
+) -> dict[str, Any]:
+    """Load, claim the folder, train; a mistake in model or data is found before the claim."""
     import torch
     import transformers
 
@@ -119,6 +141,7 @@ def _train(config: Config, examples: list[Example], folder: Path) -> dict[str, A
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
     model, tokenizer = _load(config.base_model, dtype)
     rows = data.tokenize(tokenizer, examples, config.max_length)
+    store.claim(folder, "train", identity)
     if rows.truncated or rows.dropped:
         progress.say(
             f"{rows.truncated} of {len(examples)} samples cut at {config.max_length} tokens, "
@@ -158,6 +181,8 @@ def _train(config: Config, examples: list[Example], folder: Path) -> dict[str, A
 def _load(name: str, dtype: str) -> tuple[Any, Any]:
     import transformers
 
+    if Path(name).is_dir():  # the adapter will name its base: by a path that holds from anywhere
+        name = str(Path(name).resolve())
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name)
         model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
@@ -178,9 +203,9 @@ def output_folder(config: Config) -> Path:
 
 
 def claim_values(config: Config, examples: list[Example]) -> dict[str, Any]:
-    """Say what decides the weights: the settings and the data, not where they lie."""
+    """Say what decides the weights: the settings, the base and the data, not where they lie."""
     values = {k: v for k, v in store.settings(config).items() if k not in PLACE_ONLY}
-    values["base_model"] = Path(config.base_model).name
+    values["base_model"] = hf.identity(config.base_model)
     values["dataset"] = digest([(e.messages, e.completion) for e in examples])
     values["n_examples"] = len(examples)
     return values
@@ -207,14 +232,22 @@ def reporter(config: Config) -> str:
         if config.report_to != "none":
             require(config.report_to, "wandb" if config.report_to == "wandb" else "train")
         return config.report_to
-    if not config.wandb_run:
+    mode = os.environ.get("WANDB_MODE", "")
+    if not config.wandb_run or mode == "disabled":
         return "none"
-    known = "WANDB_API_KEY" in os.environ or "WANDB_MODE" in os.environ
-    if not known and not (Path.home() / ".netrc").exists():
-        progress.say("not logged in to Weights & Biases (wandb login): the run is logged to log.jsonl")
+    netrc = Path.home() / ".netrc"
+    known = mode or os.environ.get("WANDB_API_KEY") or "wandb" in _text(netrc)
+    if not known:
+        progress.say(
+            "not logged in to Weights & Biases (wandb login): the run is logged to log.jsonl"
+        )
         return "none"
     require("wandb", "wandb")
     return "wandb"
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.is_file() else ""
 
 
 def _counts(folder: Path) -> dict[str, Any]:
@@ -249,5 +282,3 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-

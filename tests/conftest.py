@@ -26,3 +26,77 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 @pytest.fixture(autouse=True)
 def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+
+
+SHARED = ROOT.parent / "shared" / "data"
+WORDS = (
+    "what is plus the answer toll from to so let me check wait but hmm again first then no yes of "
+    "oak pine elm ash fir yew birch cedar maple willow hazel alder"
+)
+PIECE = r"<\|\w+\|>|\\boxed\{| ?[A-Za-z]+| ?\d|\n\n|\n| ?[^\sA-Za-z\d]|\s"
+TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}<|end|>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Give the folder of real data that lies beside a checkout, where there is one."""
+    if not SHARED.is_dir():
+        pytest.skip("no folder of real data beside the repository (../shared/data)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a random Llama of two layers with a lossless word-level tokenizer.
+
+    Its weights are so large that greedy text wanders instead of repeating itself.
+    """
+    torch = pytest.importorskip("torch", reason="needs skythought[train]")
+    transformers = pytest.importorskip("transformers", reason="needs skythought[train]")
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    from skythought.formats import TAGS
+
+    torch.set_num_threads(1)
+    turns = ["<|system|>", "<|user|>", "<|assistant|>"]
+    words = [*WORDS.split(), *"0123456789", *".,?:{}"]
+    pieces = ["<|pad|>", "<|end|>", "<|unk|>", *turns, *TAGS, "\n\n", "\n", " ", "\\boxed{"]
+    vocab = {w: i for i, w in enumerate([*pieces, *words, *(f" {w}" for w in words)])}
+    core = Tokenizer(models.WordLevel(vocab, unk_token="<|unk|>"))
+    core.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), behavior="isolated")
+    core.decoder = decoders.Fuse()
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token="<|pad|>",
+        eos_token="<|end|>",
+        unk_token="<|unk|>",
+        additional_special_tokens=turns,
+        chat_template=TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )
+    torch.manual_seed(0)
+    model = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(
+            vocab_size=len(vocab),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            max_position_embeddings=1024,
+            initializer_range=0.3,
+            bos_token_id=None,
+            eos_token_id=vocab["<|end|>"],
+            pad_token_id=vocab["<|pad|>"],
+        )
+    )
+    with torch.no_grad():
+        model.lm_head.weight[vocab["<|end|>"]] *= 2  # so that some answers end
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from corpus import MOVES, Turn, documents
+from corpus import MOVES, WARM_MOVES, Turn, documents
+from model_card import write as write_card
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -44,9 +45,10 @@ class Config:
     """Pretraining settings."""
 
     out: Path = Path("skythought/models/mini")
-    steps: int = 1200
-    rows: int = 36  # documents per step; four times as many short ones
-    warm: float = 0.3  # share of the steps on short documents
+    warm_steps: int = 800  # on short documents, in small batches
+    steps: int = 1600  # on long documents
+    warm_rows: int = 24  # documents per step
+    rows: int = 18
     hidden: int = 128
     layers: int = 4
     heads: int = 2
@@ -122,18 +124,17 @@ class Muon(torch.optim.Optimizer):
 def rows(config: Config, tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (tokens, labels), each (rows, longest document); labels are -100 on instructions.
 
-    One document per row, as a prompt stands alone when the model is used. The first `warm` share of
-    the steps reads short documents of a single exercise: copying is learned there much sooner than
-    among long distances.
+    One document per row, as a prompt stands alone when the model is used. Copying a name from far
+    away is learned suddenly, after some hundred steps of any size; so pretraining begins with many
+    small steps on short documents.
     """
     rng = random.Random(f"typos {config.seed}")
-    for step in range(config.steps):
+    for step in range(config.warm_steps + config.steps):
         if step == 0:
-            stream = documents(config.seed + 1, (1, 1))
-        elif step == int(config.warm * config.steps):
+            stream = documents(config.seed + 1, (1, 1), WARM_MOVES)
+        elif step == config.warm_steps:
             stream = documents(config.seed + 2)
-        short = step < config.warm * config.steps
-        n_rows = config.rows * (4 if short else 1)
+        n_rows = config.warm_rows if step < config.warm_steps else config.rows
         batch = [_encode(tokenizer, _typos(rng, config.typos, next(stream))) for _ in range(n_rows)]
         longest = max(len(ids) for ids, _ in batch)
         tokens = np.full((n_rows, longest), tokenizer.pad_token_id)
@@ -202,7 +203,8 @@ def main(config: Config) -> None:
     log: list[dict[str, float]] = []
     print(sum(p.numel() for p in model.parameters()), "parameters", len(tokenizer), "tokens")
     for step, (tokens, labels) in enumerate(rows(config, tokenizer)):
-        frac = min(1.0, (step + 1) / 50) * min(1.0, (config.steps - step) / (0.4 * config.steps))
+        left = config.warm_steps + config.steps - step
+        frac = min(1.0, (step + 1) / 50) * min(1.0, left / (0.5 * config.steps))
         muon.param_groups[0]["lr"] = config.lr_muon * frac
         adam.param_groups[0]["lr"] = config.lr_adam * frac
         hidden = model.model(input_ids=torch.from_numpy(tokens).to(device)).last_hidden_state
@@ -215,13 +217,14 @@ def main(config: Config) -> None:
         adam.step()
         model.zero_grad(set_to_none=True)
         seen += int((tokens != tokenizer.pad_token_id).sum())
-        if step % 50 == 0 or step == config.steps - 1:
+        if step % 50 == 0 or left == 1:
             rate = seen / (time.time() - began)
             log.append({"step": step, "loss": round(loss.item(), 4), "tokens": seen})
             print(f"step {step} loss {loss.item():.4f} {rate:.0f} tok/s", flush=True)
-        if step % 200 == 199:
+        if step % 400 == 399:
             save(config, model, tokenizer, log, seen)
     save(config, model, tokenizer, log, seen)
+    write_card(config.out)
 
 
 def save(config: Config, model: Any, tokenizer: Any, log: list[Any], seen: int) -> None:

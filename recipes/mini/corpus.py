@@ -27,8 +27,10 @@ MOVES = {
     "arrive": 1,
     "open": 1,
     "conclude": 1,
+    "frame": 1,
     "answer": 1,
 }
+WARM_MOVES = {"expand": 8, "list": 3, "repeat": 10, "add": 3, "check": 3, "frame": 2}
 
 
 def expand(rng: random.Random, roads: Roads) -> Turn:
@@ -111,6 +113,13 @@ def conclude(rng: random.Random, roads: Roads) -> Turn:
     return ask, formats.teach("", symbolic.solution(start, goal, total))
 
 
+def frame(rng: random.Random, roads: Roads) -> Turn:
+    """Put given pieces of text between the tags of a thought and a solution."""
+    pieces = [f"{place} at {rng.randint(0, 40)}" for place in rng.sample(PLACES, rng.randint(2, 4))]
+    ask = f"Write {', '.join(pieces[:-1])} as a thought and {pieces[-1]} as the solution."
+    return ask, formats.teach("\n\n".join(f"{p}." for p in pieces[:-1]), f"{pieces[-1]}.")
+
+
 def answer(rng: random.Random, roads: Roads) -> Turn:
     """Answer the question at once, without a thought."""
     total = sum(toll for _, toll in roads.way())
@@ -127,17 +136,20 @@ WRITERS = {
     "arrive": arrive,
     "open": open_,
     "conclude": conclude,
+    "frame": frame,
     "answer": answer,
 }
 
 
-def documents(seed: int, n_moves: tuple[int, int] = (4, 8)) -> Iterator[list[Turn]]:
+def documents(
+    seed: int, n_moves: tuple[int, int] = (4, 8), moves: dict[str, int] = MOVES
+) -> Iterator[list[Turn]]:
     """Yield endless documents: the roads with the first instruction, then unrelated exercises.
 
-    `n_moves` is the fewest and the most exercises of a document.
+    `n_moves` is the fewest and the most exercises of a document, `moves` how often each kind comes.
     """
     rng = random.Random(f"mini corpus {seed}")
-    names, weights = list(MOVES), list(MOVES.values())
+    names, weights = list(moves), list(moves.values())
     while True:
         roads = toll_roads.draw(rng)
         if roads.split() != "train":

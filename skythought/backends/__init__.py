@@ -10,6 +10,7 @@ yields a completion as soon as it is finished, in any order.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -38,11 +39,16 @@ def make(name: str, model: str, options: dict[str, Any] | None = None) -> Backen
     """Build a backend by name.
 
     Raises:
-        UserError: no such backend, a missing extra, or an option it does not know.
+        UserError: no such backend, a missing extra, or an option it does not know or cannot read.
     """
     kind = registry.resolve("backend", name, BACKENDS)
+    given = options or {}
     try:
-        built: Backend = kind(model, **(options or {}))
+        inspect.signature(kind).bind(model, **given)
     except TypeError as error:
+        raise UserError(f"backend {name!r}: {error}") from error
+    try:
+        built: Backend = kind(model, **given)
+    except ValueError as error:
         raise UserError(f"backend {name!r}: {error}") from error
     return built

@@ -17,6 +17,7 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
     def __init__(self, room: int) -> None:
         super().__init__()
         self.room, self.used = room, 0
+        self.is_initialized: bool = False
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any

@@ -2,8 +2,8 @@
 
 The model is a folder or hub name, or a PEFT adapter folder (its base is loaded and the adapter
 merged in memory). Rows that are finished leave the batch, so a batch costs what its rows need and
-not rows times the longest. Greedy output equals `model.generate` (tested); sampled output depends on
-the request and the seed only, not on which rows share a batch.
+not rows times the longest. Greedy output equals `model.generate` (tested); sampled output depends
+on the request and the seed only, not on which rows share a batch.
 """
 
 from __future__ import annotations
@@ -30,12 +30,18 @@ CACHE_BYTES = 768 * 2**20  # what the keys and values of one batch may take
 def weights_hash(folder: Path) -> str:
     """Hash the weight files of a local checkpoint (12 hex digits)."""
     sha = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.bin")):
+    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*model*.bin")]):
         with file.open("rb") as data:
             sha.update(file.name.encode())
             while block := data.read(2**20):
                 sha.update(block)
     return sha.hexdigest()[:12]
+
+
+def identity(model: str) -> str:
+    """Name a model for records: a local folder with a hash of its weights, a hub name as it is."""
+    folder = Path(model)
+    return f"{folder.resolve().name}@{weights_hash(folder)}" if folder.is_dir() else model
 
 
 def load(model: str, dtype: str = "auto") -> tuple[Any, Any, str]:
@@ -44,6 +50,8 @@ def load(model: str, dtype: str = "auto") -> tuple[Any, Any, str]:
     Raises:
         UserError: nothing loadable under this name, or no chat template.
     """
+    if not model:
+        raise UserError("which model? give --model FOLDER, or the name of one on the hub")
     transformers = require("transformers", "train")
     folder = Path(model)
     adapter = folder / "adapter_config.json"
@@ -57,12 +65,11 @@ def load(model: str, dtype: str = "auto") -> tuple[Any, Any, str]:
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         raise UserError(f"model {base!r} cannot be loaded: {first}") from error
-    name = f"{folder.name}@{weights_hash(folder)}" if folder.is_dir() else model
+    name = identity(model)
     if adapter.exists():
         peft = require("peft", "train")
         net = peft.PeftModel.from_pretrained(net, model).merge_and_unload()
-        if Path(base).is_dir():
-            name += f"+{Path(base).name}@{weights_hash(Path(base))}"
+        name += f"+{identity(base)}"
     formats.require_chat_template(tokenizer, model)
     return net, tokenizer, name
 
@@ -95,13 +102,19 @@ class HuggingFace:
         size = self._batch_size(max(map(len, prompts), default=0) + sampling.max_tokens)
         for start in range(0, len(order), size):
             rows = order[start : start + size]
-            yield from self._batch([requests[i] for i in rows], [prompts[i] for i in rows], sampling)
+            yield from self._batch(
+                [requests[i] for i in rows], [prompts[i] for i in rows], sampling
+            )
 
     def _batch_size(self, tokens: int) -> int:
         config = self.model.config
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        per_row = 2 * config.num_hidden_layers * heads * width * tokens * self.model.dtype.itemsize
+        width = (
+            getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        )
+        per_row: int = (
+            2 * config.num_hidden_layers * heads * width * tokens * self.model.dtype.itemsize
+        )
         return max(1, min(self.max_batch, CACHE_BYTES // max(1, per_row)))
 
     def _batch(
@@ -195,7 +208,7 @@ def _choose(logits: torch.Tensor, draws: list[float], sampling: Sampling) -> tor
     if sampling.temperature <= 0:
         return logits.argmax(-1)
     probs = torch.softmax(logits / sampling.temperature, -1)
-    ranked, index = probs.sort(-1, descending=True, stable=True)
+    ranked, index = probs.sort(dim=-1, descending=True, stable=True)
     total = ranked.cumsum(-1)
     if sampling.top_p < 1:
         ranked = ranked.masked_fill(total - ranked >= sampling.top_p, 0.0)

@@ -1,8 +1,8 @@
-"""An embedded teacher that needs no model: it searches a toll-roads problem and narrates the search.
+"""An embedded teacher that needs no model: it searches a toll-roads problem and narrates it.
 
-    Let me find the way from oak to fir. ...
+    I need the toll from oak to fir. I start at oak, where the total is 0. ...
     <blank line>
-    Now I am at oak, and the total so far is 0. From oak the roads go to pine for 3 and ash for 2. ...
+    Now I am at oak with a total of 0. The roads go to pine for 3 and to ash for 2. ...
 
 The thought is a depth-first search written down in full: expansions, dead ends, going back to what
 was kept, a final check that adds the tolls again. Like any teacher it slips: an addition goes wrong
@@ -54,7 +54,9 @@ class SymbolicTeacher:
             except ValueError as error:
                 yield Completion(id=request.id, text="", finish="error", error=str(error))
                 continue
-            steps, total = self.think(roads, rng) if self.style == "long" else self.solve(roads, rng)
+            steps, total = (
+                self.think(roads, rng) if self.style == "long" else self.solve(roads, rng)
+            )
             answer = solution(roads.start, roads.goal, total)
             if self.style == "short":
                 steps, answer = [], f"{steps[0]} {answer}"
@@ -66,7 +68,8 @@ class SymbolicTeacher:
         """Search one problem; returns the steps and the total the teacher believes in."""
         out = dict(roads.roads)
         steps = [opening(rng, roads.start, roads.goal)]
-        place, total, kept = roads.start, 0, []
+        place, total = roads.start, 0
+        kept: Open = []
         while place != roads.goal:
             sums = [self.add(rng, total, toll) for _, toll in out.get(place, ())]
             text, kept = expand(rng, place, total, out.get(place, ()), sums, kept)
@@ -99,6 +102,7 @@ class SymbolicTeacher:
 
 
 def join(parts: Sequence[str]) -> str:
+    """Write a list as people do: a, b and c."""
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
@@ -110,7 +114,9 @@ def opening(rng: random.Random, start: str, goal: str) -> str:
             "I will try the roads in order and keep the total.",
         )
     )
-    return f"I need the toll from {start} to {goal}. I start at {start}, where the total is 0. {plan}"
+    return (
+        f"I need the toll from {start} to {goal}. I start at {start}, where the total is 0. {plan}"
+    )
 
 
 def expand(
@@ -136,9 +142,9 @@ def expand(
         to, at = kept[-1]
         dead = rng.choice(
             (
-                f"Wait, this is a dead end.",
-                f"But no road leaves this place.",
-                f"Hmm, I cannot go on from here.",
+                "Wait, this is a dead end.",
+                "But no road leaves this place.",
+                "Hmm, I cannot go on from here.",
             )
         )
         back = rng.choice(
@@ -151,9 +157,7 @@ def expand(
     if len(out) == 1:
         roads = f"The only road goes to {out[0][0]} for {out[0][1]}."
     else:
-        roads = (
-            f"The roads go to {out[0][0]} for {out[0][1]} and to {out[1][0]} for {out[1][1]}."
-        )
+        roads = f"The roads go to {out[0][0]} for {out[0][1]} and to {out[1][0]} for {out[1][1]}."
     adds = join([f"{total} plus {toll} is {s}" for (_, toll), s in zip(out, sums, strict=True)])
     to, at = out[0][0], sums[0]
     go = rng.choice((f"I go to {to} at {at}", f"I take the road to {to} at {at}"))
@@ -167,10 +171,14 @@ def arrive(rng: random.Random, goal: str, total: int) -> str:
     """Notice that the goal is reached."""
     return rng.choice(
         (
-            f"Now I am at {goal} with a total of {total}. This is where I wanted to go, so the search "
-            f"ends with {total}.",
-            f"I am at {goal}, and so far the total is {total}. That is the place I was asked for, "
-            f"so the toll should be {total}.",
+            (
+                f"Now I am at {goal} with a total of {total}. This is where I wanted to go, so the "
+                f"search ends with {total}."
+            ),
+            (
+                f"I am at {goal}, and so far the total is {total}. That is the place I was asked "
+                f"for, so the toll should be {total}."
+            ),
         )
     )
 

@@ -1,0 +1,70 @@
+"""Tasks: where problems come from, and what grades their answers.
+
+    TASKS["gsm8k"] -> Task(name="gsm8k", source="openai/gsm8k", verifier="math", ...)
+    next(tasks.get("toll_roads").load("test", seed=0)) -> Problem(id="toll_roads-test-...", ...)
+
+Wherever a task name is asked for, the path of a local JSONL or Parquet file is a task too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from skythought import registry
+from skythought.errors import UserError
+from skythought.records import Problem
+
+TASKS = {
+    "toll_roads": "skythought.tasks.procedural:TOLL_ROADS",  # endless, exact, needs no download
+    "gsm8k": "skythought.tasks.benchmarks:GSM8K",
+    "math500": "skythought.tasks.benchmarks:MATH500",
+    "aime24": "skythought.tasks.benchmarks:AIME24",
+    "aime25": "skythought.tasks.benchmarks:AIME25",
+    "amc23": "skythought.tasks.benchmarks:AMC23",
+}
+
+FILE = "file:"  # begins the task name of problems that came from a local file
+FILE_SUFFIXES = (".jsonl", ".parquet")
+FILE_VERIFIER = "math"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A source of problems."""
+
+    name: str
+    source: str  # dataset on the hub, module, or path
+    revision: str  # commit of the dataset; "" where the source is code or a local file
+    licence: str
+    verifier: str  # by name: tasks and verifiers do not import each other
+    chance: float  # accuracy of the best answer that ignores the problem, 0 to 1
+    system_prompt: str
+    load: Callable[..., Iterator[Problem]]  # load(split, seed=0, **options)
+
+
+def get(name: str) -> Task:
+    """Find a task by name, or make one of a local file.
+
+    Raises:
+        UserError: no such task or file, or what the name leads to is no task.
+    """
+    path = Path(name)
+    if name not in TASKS and (path.suffix in FILE_SUFFIXES or path.is_file()):
+        name = "skythought.tasks.benchmarks:local"
+        made = registry.resolve("task", name, TASKS)(path)
+    else:
+        made = registry.resolve("task", name, TASKS)
+    if not isinstance(made, Task):
+        raise UserError(f"task {name!r}: expected a skythought.tasks.Task, found {type(made).__name__}")
+    return made
+
+
+def verifier_of(name: str) -> str:
+    """Name the verifier of the task that a problem says it belongs to.
+
+    Raises:
+        UserError: no such task.
+    """
+    return FILE_VERIFIER if name.startswith(FILE) else get(name).verifier

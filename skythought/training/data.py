@@ -9,7 +9,6 @@ from skythought import formats
 from skythought.errors import UserError
 from skythought.records import Example
 
-
 IGNORED = -100
 
 

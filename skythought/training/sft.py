@@ -16,10 +16,10 @@ from typing import Any
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from transformers import TrainerCallback
-from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from skythought import progress
+from skythought.errors import UserError
 from skythought.training.data import Rows
 
 
@@ -57,16 +57,17 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
         target: Any = settings.lora_target
         if target != "all-linear":
             target = target.split(",")
-        model = get_peft_model(
-            model,
-            LoraConfig(
-                task_type="CAUSAL_LM",
-                r=settings.lora_r,
-                lora_alpha=settings.lora_alpha,
-                lora_dropout=settings.lora_dropout,
-                target_modules=target,
-            ),
+        adapter = LoraConfig(
+            task_type="CAUSAL_LM",
+            r=settings.lora_r,
+            lora_alpha=settings.lora_alpha,
+            lora_dropout=settings.lora_dropout,
+            target_modules=target,
         )
+        try:
+            model = get_peft_model(model, adapter)
+        except ValueError as error:
+            raise UserError(f"--lora_target {settings.lora_target!r}: {error}") from error
     log = _Log(folder / "log.jsonl")
     trainer = SFTTrainer(
         model=model,
@@ -79,12 +80,24 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
         for callback in list(trainer.callback_handler.callbacks):
             if type(callback).__name__ == noisy:
                 trainer.remove_callback(callback)
-    checkpoints = folder / "checkpoints"
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder / "checkpoints"))
     trainer.save_model(str(folder))
     tokenizer.save_pretrained(str(folder))
     return log.summary()
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """Find the newest checkpoint that was written to its end; its state is written last."""
+    whole = [p.parent for p in folder.glob("checkpoint-*/trainer_state.json") if _is_json(p)]
+    return str(max(whole, key=lambda p: int(p.name.split("-")[1]))) if whole else None
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True
 
 
 def _arguments(settings: Settings, folder: Path) -> SFTConfig:
@@ -138,7 +151,7 @@ class _Log(TrainerCallback):  # type: ignore[misc]
         """Keep the rows up to the checkpoint that is gone on from."""
         self.began = time.monotonic()
         if self.path.exists() and state.global_step:
-            lines = self.path.read_text().splitlines()
+            lines = self.path.read_text().split("\n")[:-1]  # without one that was not finished
             self.rows = [r for r in map(json.loads, lines) if r["step"] <= state.global_step]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text("".join(json.dumps(r) + "\n" for r in self.rows))

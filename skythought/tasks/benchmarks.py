@@ -1,0 +1,244 @@
+"""Benchmarks from the Hugging Face hub, and problems from any local JSONL or Parquet file.
+
+    {"problem": "Janet's ducks lay 16 eggs ...", "answer": "... #### 18"}
+    -> Problem(id="9f0c...", task="file:mine", question="Janet's ducks ...", answer="18")
+
+A row needs a question (`problem`, `question` or `prompt`) and a reference (`answer` or
+`reference_answer`): bare, `$...$`, or a worked solution that ends in `#### 18` or in a box. A dataset
+of the hub is pinned to a commit. `load(..., path="copy.jsonl")` reads a local copy in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from skythought import formats, store
+from skythought.errors import UserError, require, unknown
+from skythought.records import Problem, digest
+from skythought.tasks import FILE, FILE_VERIFIER, Task
+
+QUESTIONS = ("problem", "question", "prompt")
+ANSWERS = ("answer", "reference_answer")
+IDS = ("id", "unique_id")
+SYSTEM_PROMPT = "Please reason step by step, and put your final answer within \\boxed{}."
+MARKER = "#### "
+
+
+def reduce_answer(text: str) -> str:
+    r"""Reduce a reference to its bare answer: "... #### 1,000" to "1,000", "$x$" to "x".
+
+    A box counts only in a text that is more than the box, such as a worked solution.
+    """
+    text = text.strip()
+    if MARKER in text:
+        return text.rpartition(MARKER)[2].strip()
+    boxed = formats.last_boxed(text)
+    if boxed is not None:
+        return boxed.strip()
+    if len(text) > 2 and text[0] == text[-1] == "$" and "$" not in text[1:-1]:
+        return text[1:-1].strip()
+    return text
+
+
+def problem(row: Mapping[str, Any], task: str) -> Problem:
+    """Turn one row into a Problem; one of our own records is taken as it is.
+
+    Raises:
+        ValueError: the row has no question or no reference answer.
+    """
+    if set(row) <= set(Problem.__struct_fields__) and {"id", "task"} <= set(row):
+        return msgspec.convert(row, Problem)
+    asked = next((k for k in QUESTIONS if isinstance(row.get(k), str) and row[k].strip()), None)
+    if asked is None:
+        raise ValueError(f"no question: expected one of the texts {', '.join(QUESTIONS)}")
+    name = next((k for k in ANSWERS if row.get(k) is not None), None)
+    if name is None:
+        raise ValueError(f"no reference answer: expected one of {', '.join(ANSWERS)}")
+    answer = _text(row[name])
+    key = next((k for k in IDS if row.get(k) not in (None, "")), None)
+    known = {asked, name, key}
+    return Problem(
+        id=str(row[key]) if key else digest(row[asked], answer),
+        task=task,
+        question=row[asked],
+        answer=reduce_answer(answer),
+        extra={k: v for k, v in row.items() if k not in known},
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"the reference answer must be a text or a number, found {value!r:.60}")
+    return str(value)
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line or row number from 1, row) of a JSONL or Parquet file.
+
+    Raises:
+        UserError: the file is missing or cannot be read as what it claims to be.
+    """
+    if path.suffix != ".parquet":
+        yield from store.read_rows(path)
+        return
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    parquet = require("pyarrow.parquet", "train")
+    try:
+        table = parquet.ParquetFile(path)
+    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        raise UserError(f"{path}: not a Parquet file ({error})") from error
+    number = 0
+    for batch in table.iter_batches(batch_size=1024):
+        for row in batch.to_pylist():
+            number += 1
+            yield number, row
+
+
+def load_file(split: str, seed: int = 0, *, path: Path | str, task: str) -> Iterator[Problem]:
+    """Yield the problems of a local file in their order; every split is the whole file.
+
+    Raises:
+        UserError: no such file, a row without question or answer, or an id twice (as file:line).
+    """
+    path = Path(path)
+    first: dict[str, int] = {}
+    for number, row in read_rows(path):
+        try:
+            found = problem(row, task)
+        except (ValueError, msgspec.ValidationError) as error:
+            raise UserError(f"{path}:{number}: {error}") from error
+        if found.id in first:
+            where = first[found.id]
+            raise UserError(f"{path}:{number}: id {found.id!r} is already that of line {where}")
+        first[found.id] = number
+        yield found
+
+
+def load_hub(
+    split: str,
+    seed: int = 0,
+    *,
+    task: str,
+    source: str,
+    revision: str,
+    config: str | None,
+    splits: Mapping[str, str],
+    path: Path | str | None = None,
+) -> Iterator[Problem]:
+    """Yield the problems of a dataset on the hub, or of a local copy where `path` is given.
+
+    Raises:
+        UserError: unknown split, `datasets` is missing, the hub cannot be reached, or as
+            `load_file`.
+    """
+    if path is not None:
+        return load_file(split, seed, path=path, task=task)
+    if split not in splits:
+        raise unknown(f"split of {task}", split, splits)
+    datasets = require("datasets", "train")
+    try:
+        rows = datasets.load_dataset(source, config, split=splits[split], revision=revision)
+    except (OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"task {task!r}: cannot load {source} from the hub ({reason}); "
+            "give a local copy in its place: --task copy.jsonl"
+        ) from error
+    return _number(rows, task, split)
+
+
+def _number(rows: Iterable[Mapping[str, Any]], task: str, split: str) -> Iterator[Problem]:
+    """Make problems of rows; those without an id are numbered, as the revision fixes their order."""
+    for number, row in enumerate(rows):
+        key = {} if any(k in row for k in IDS) else {"id": f"{task}-{split}-{number}"}
+        yield problem({**row, **key}, task)
+
+
+def local(path: Path) -> Task:
+    """Make a task of a local file.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    name = FILE + path.stem
+    return Task(
+        name=name,
+        source=str(path),
+        revision="",
+        licence="not stated",
+        verifier=FILE_VERIFIER,
+        chance=0.0,
+        system_prompt=SYSTEM_PROMPT,
+        load=partial(load_file, path=path, task=name),
+    )
+
+
+def _hub(
+    name: str,
+    source: str,
+    revision: str,
+    licence: str,
+    splits: Mapping[str, str],
+    config: str | None = None,
+) -> Task:
+    where = {"source": source, "revision": revision, "config": config, "splits": splits}
+    return Task(
+        name=name,
+        source=source,
+        revision=revision,
+        licence=licence,
+        verifier="math",
+        chance=0.0,
+        system_prompt=SYSTEM_PROMPT,
+        load=partial(load_hub, task=name, **where),
+    )
+
+
+GSM8K = _hub(
+    "gsm8k",
+    "openai/gsm8k",
+    "740312add88f781978c0658806c59bc2815b9866",
+    "MIT",
+    {"train": "train", "test": "test"},
+    config="main",
+)
+MATH500 = _hub(
+    "math500",
+    "HuggingFaceH4/MATH-500",
+    "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be",
+    "MIT",
+    {"test": "test"},
+)
+AIME24 = _hub(
+    "aime24",
+    "HuggingFaceH4/aime_2024",
+    "2fe88a2f1091d5048c0f36abc874fb997b3dd99a",
+    "problem texts by the MAA",
+    {"test": "train"},  # the dataset calls its only split train
+)
+AIME25 = _hub(
+    "aime25",
+    "math-ai/aime25",
+    "563bb8404243c5f09de6ec262f2db674fe5bce9b",
+    "problem texts by the MAA",
+    {"test": "test"},
+)
+AMC23 = _hub(
+    "amc23",
+    "math-ai/amc23",
+    "80815d37005feb82cd7f8fbc6901d5d3eff43057",
+    "problem texts by the MAA",
+    {"test": "test"},
+)

@@ -1,0 +1,113 @@
+r"""Where in an answer text the answer stands, and the name of the rule that found it.
+
+    "... so each pays \boxed{\frac{14}{3}}."   -> "\frac{14}{3}", "boxed"
+    "<answer>42</answer>"                      -> "42", "answer tag"
+    "The answer is $x=5$, as wanted."          -> "x=5", "answer is"
+    "16 - 3 - 4 = 9 ... #### 18"               -> "18", "####"
+    "p - q"                                    -> "p - q", "whole text"
+    "so she makes 18 dollars a day."           -> "18", "last number"
+
+The first rule of this list that finds something wins, at its last place in the text. Only the end of
+a long text is read. Does not look inside a thought; that is not part of the answer text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from skythought import formats
+
+TAIL_CHARS = 20_000
+MAX_BARE_CHARS = 200
+MAX_BARE_WORDS = 4
+
+ANSWER_IS = re.compile(
+    r"\banswer(?: (?:is|are|was|would be|must be|should be)\b|\s*[:=])(?:\s|[*:])*", re.IGNORECASE
+)
+BOXED_WITHOUT_BRACES = re.compile(r"\\(?:boxed|fbox)\s+([^\s$]+)")
+# Opening delimiters of mathematics, with what closes them.
+DELIMITERS = {"$$": "$$", "$": "$", "\\(": "\\)", "\\[": "\\]"}
+# Words that belong to a formula written without LaTeX.
+FORMULA_WORDS = frozenset("sqrt pi sin cos tan cot sec csc log ln exp or and infinity inf".split())
+
+
+class Extracted(NamedTuple):
+    """An answer and the rule that found it."""
+
+    text: str
+    rule: str
+
+
+def extract(text: str) -> Extracted | None:
+    """Find the answer in an answer text; None where there is neither a marker nor a number."""
+    tail = text[-TAIL_CHARS:].strip()
+    boxed = formats.last_boxed(tail.replace("\\fbox{", "\\boxed{"))
+    if boxed is not None:
+        return Extracted(boxed.strip(), "boxed")
+    if loose := BOXED_WITHOUT_BRACES.findall(tail):
+        return Extracted(loose[-1].rstrip(".,"), "boxed")
+    if "<answer>" in tail:
+        inside = tail.rpartition("<answer>")[2].partition("</answer>")[0].strip()
+        return _within(_stated(inside) or inside, "answer tag")
+    stated = _stated(tail)
+    if stated:
+        return _within(stated, "answer is")
+    if "####" in tail:
+        return _within(_first_line(tail.rpartition("####")[2]), "####")
+    bare = _strip(tail)
+    if bare and is_bare(bare):
+        return Extracted(bare, "whole text")
+    last = formats.final_number(tail)
+    return None if last is None else Extracted(last, "last number")
+
+
+def is_bare(text: str) -> bool:
+    """Say whether a text is an answer by itself, not a sentence that holds one."""
+    if "\n" in text or len(text) > MAX_BARE_CHARS:
+        return False
+    plain = re.sub(r"\\text\{[^{}]*\}|\\[a-zA-Z]+", " ", text)
+    if not any(c.isdigit() for c in plain):
+        return len(re.findall(r"[^\W\d_]{2,}", plain)) <= MAX_BARE_WORDS
+    last_digit = max(i for i, c in enumerate(plain) if c.isdigit())
+    before = re.findall(r"[^\W\d_]{2,}", plain[:last_digit])
+    return all(word.lower() in FORMULA_WORDS for word in before)
+
+
+def _stated(text: str) -> str:
+    """Give what follows the last "answer is", "" where nothing does."""
+    found = list(ANSWER_IS.finditer(text))
+    return _first_line(text[found[-1].end() :]) if found else ""
+
+
+def _within(text: str, rule: str) -> Extracted:
+    """Take a marked passage as it is, or the last number of a marked sentence."""
+    text = _strip(text)
+    if not is_bare(text):
+        last = formats.final_number(text)
+        if last is not None:
+            return Extracted(last, f"{rule}, last number")
+    return Extracted(text, rule)
+
+
+def _first_line(text: str) -> str:
+    """Cut off what follows a formula, a line or a sentence."""
+    text = text.strip()
+    for opening, closing in DELIMITERS.items():
+        if text.startswith(opening) and closing in text[len(opening) :]:
+            formula, _, rest = text[len(opening) :].partition(closing)
+            if opening != "$" or not rest[:1].isdigit():  # "$5 and $3" are prices
+                return formula.strip()
+    line = text.partition("\n")[0]
+    return re.split(r"\.(?:\s|$)", line, maxsplit=1)[0].strip()
+
+
+def _strip(text: str) -> str:
+    """Take away emphasis, delimiters of mathematics and a final full stop."""
+    text = text.strip().strip("*").strip()
+    text = text.removesuffix(".").strip()
+    for opening, closing in DELIMITERS.items():
+        inner = text[len(opening) : -len(closing)]
+        if text.startswith(opening) and text.endswith(closing) and closing not in inner:
+            return inner.strip()
+    return text

@@ -1,0 +1,46 @@
+"""skythought/errors.py: one line that names the next step."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from skythought.errors import UserError, require, unknown
+
+ARMS = ["base", "correct", "digits_20", "digits_50", "shuffled_67"]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("digit_50", "digits_50"), ("shuffled67", "shuffled_67"), ("corect", "correct")],
+)
+def test_unknown_suggests_the_nearest(name: str, nearest: str) -> None:
+    told = str(unknown("arm", name, ARMS))
+    assert told.startswith(f"unknown arm {name!r}: did you mean {nearest!r}? known: base, correct")
+
+
+def test_unknown_far_from_all_suggests_nothing() -> None:
+    told = str(unknown("arm", "zzzzzz", ARMS))
+    assert "did you mean" not in told
+    assert told.endswith("known: base, correct, digits_20, digits_50, shuffled_67")
+
+
+def test_require_gives_the_module() -> None:
+    assert require("json", "train") is sys.modules["json"]
+
+
+def test_require_names_the_install_command() -> None:
+    with pytest.raises(UserError, match=r"run: pip install 'skythought\[train\]'$"):
+        require("no_such_package_anywhere", "train")
+
+
+def test_require_does_not_hide_a_broken_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing inside the package is told as it is, not as the package."""
+    (tmp_path / "half_installed.py").write_text("import no_such_part\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_part"):
+        require("half_installed", "train")

@@ -1,0 +1,167 @@
+"""skythought/formats.py: the golden parses, and the trip from a trace to tokens and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skythought import formats
+from skythought.errors import UserError
+from skythought.records import Message
+
+GOLDEN = Path(__file__).parent / "cases" / "parses.jsonl"
+CASES = [json.loads(line) for line in GOLDEN.read_text(encoding="utf-8").splitlines()]
+ASK = (Message("user", "what is 3 plus 4?"),)
+
+# Texts as parse gives them back: no tags of our own, no line breaks at the ends.
+TEXT = (
+    st.lists(
+        st.one_of(
+            st.text(),
+            st.sampled_from(["\n\n", "<think>", "</think>", "<answer>", "think\n", "\nanswer\n"]),
+            st.sampled_from(["\\boxed{4}", "Wait, ", "<|end|>", "<|", "|>"]),
+        ),
+        max_size=6,
+    )
+    .map(lambda parts: "".join(parts).strip("\n"))
+    .filter(lambda text: not any(tag in text for tag in formats.TAGS))
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["style"] for case in CASES])
+def test_golden_parses(case: dict[str, Any]) -> None:
+    found = formats.parse(case["text"])
+    assert found == (case["thought"], case["answer"], case["closed"])
+
+
+@given(thought=TEXT, answer=TEXT)
+def test_parse_reads_what_teach_writes(thought: str, answer: str) -> None:
+    assert formats.parse(formats.teach(thought, answer)) == (thought, answer, True)
+
+
+@given(st.text())
+def test_parse_takes_any_text(text: str) -> None:
+    parts = formats.parse(text)
+    assert len(parts.thought) + len(parts.answer) <= len(text)
+
+
+def test_parse_agrees_with_traces_that_were_stored_apart(shared: Path) -> None:
+    """Some real rows hold thinking and answer in fields of their own, beside the response."""
+    rows = (shared / "traces" / "traces.jsonl").read_text(encoding="utf-8").splitlines()
+    apart = [row for row in map(json.loads, rows) if "thinking" in row]
+    assert len(apart) == 35
+    for row in apart:
+        found = formats.parse(row["response"])
+        assert found.thought == row["thinking"].strip(), row["id"]
+        assert found.answer == row["answer_text"].strip(), row["id"]
+
+
+def test_every_real_trace_is_taken_apart(shared: Path) -> None:
+    """All have a thought but those without a delimiter, and one error message stored as a trace."""
+    without = []
+    for line in (shared / "traces" / "traces.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if not formats.parse(row["response"]).thought:
+            without.append(row)
+    plain = [row for row in without if row["format"].startswith("plain")]
+    assert len(plain) == 44
+    assert [row["id"] for row in without if row not in plain] == ["mip-gsm8k-66-deepseekR1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "boxed"),
+    [
+        ("no box", None),
+        ("\\boxed{4}", "4"),
+        ("\\boxed{\\frac{1}{2}} and more}", "\\frac{1}{2}"),
+        ("\\boxed{3} no, \\boxed{4}", "4"),
+        ("\\boxed{}", ""),
+        ("\\boxed{4", None),
+    ],
+)
+def test_last_boxed(text: str, boxed: str | None) -> None:
+    assert formats.last_boxed(text) == boxed
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("none", None),
+        ("3 and then 4", "4"),
+        ("1,234,567 people", "1234567"),
+        ("it costs 2.50.", "2.50"),
+        ("the answer is 42.", "42"),
+        ("-7", "-7"),
+    ],
+)
+def test_final_number(text: str, number: str | None) -> None:
+    assert formats.final_number(text) == number
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_model)
+
+
+def test_prompt_ends_where_the_assistant_begins(tokenizer: Any) -> None:
+    messages = (Message("system", "check again."), *ASK)
+    text = tokenizer.decode(formats.prompt_ids(tokenizer, messages))
+    assert text == "<|system|>check again.<|user|>what is 3 plus 4?<|assistant|>"
+
+
+@pytest.mark.parametrize("completion", ["7", formats.teach("3 plus 4 is 7.", "\\boxed{7}"), ""])
+def test_completion_is_the_rest_up_to_its_end(tokenizer: Any, completion: str) -> None:
+    ids = formats.completion_ids(tokenizer, ASK, completion)
+    assert tokenizer.decode(ids) == completion + "<|end|>"
+    assert ids.count(tokenizer.eos_token_id) == 1
+
+
+def test_prompt_and_completion_are_the_whole_conversation(tokenizer: Any) -> None:
+    ids = [*formats.prompt_ids(tokenizer, ASK), *formats.completion_ids(tokenizer, ASK, "7 .")]
+    turns = [{"role": "user", "content": ASK[0].content}, {"role": "assistant", "content": "7 ."}]
+    whole = tokenizer.apply_chat_template(turns, tokenize=False)
+    assert ids == tokenizer(whole, add_special_tokens=False)["input_ids"]
+
+
+def with_template(tokenizer: Any, template: str | None) -> Any:
+    import copy
+
+    other = copy.deepcopy(tokenizer)
+    other.chat_template = template
+    return other
+
+
+def test_an_end_the_template_does_not_write_is_added(tokenizer: Any) -> None:
+    bare = with_template(
+        tokenizer, "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    ids = formats.completion_ids(bare, ASK, "7")
+    assert ids[-1] == tokenizer.eos_token_id
+
+
+def test_what_a_template_writes_after_the_end_is_not_learned(tokenizer: Any) -> None:
+    chatml = with_template(tokenizer, tokenizer.chat_template.replace("<|end|>", "<|end|>\n"))
+    assert tokenizer.decode(formats.completion_ids(chatml, ASK, "7")) == "7<|end|>"
+
+
+def test_a_template_that_rewrites_the_prompt_is_refused(tokenizer: Any) -> None:
+    """As those of reasoning models, which open a thought in the prompt and drop it afterwards."""
+    opening = tokenizer.chat_template.replace(
+        "<|assistant|>{% endif %}", "<|assistant|><think>\n{% endif %}"
+    )
+    with pytest.raises(UserError, match=r"chat template .* give the model a chat_template\.jinja"):
+        formats.completion_ids(with_template(tokenizer, opening), ASK, "7")
+
+
+def test_no_chat_template(tokenizer: Any) -> None:
+    formats.require_chat_template(tokenizer, "tiny")
+    with pytest.raises(UserError, match=r"model 'tiny' has no chat template; put a chat_template"):
+        formats.require_chat_template(with_template(tokenizer, None), "tiny")

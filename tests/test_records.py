@@ -1,0 +1,110 @@
+"""skythought/records.py: the records are flat, frozen, strict; identity is the request."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import msgspec
+import pytest
+
+from skythought.records import (
+    Completion,
+    Example,
+    Message,
+    Problem,
+    Sampling,
+    Trace,
+    Verdict,
+    digest,
+    trace_id,
+)
+
+PROMPT = (Message("user", "What is 3 plus 4?"),)
+TRACE = Trace(id="t", problem_id="p", model="m", messages=PROMPT, thought="3, 4.", answer="7")
+RECORDS = [
+    Problem(id="p", task="sums", question="What is 3 plus 4?", answer="7", extra={"level": 1}),
+    TRACE,
+    Verdict(trace_id="t", verifier="number@1", outcome="correct", extracted="7", expected="7"),
+    Example(id="e", trace_id="t", messages=PROMPT, completion="7", tags=("correct",)),
+    Completion(id="t", text="7", finish="stop"),
+]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda r: type(r).__name__)
+def test_json_and_back(record: msgspec.Struct) -> None:
+    line = msgspec.json.encode(record)
+    assert b"\n" not in line
+    assert msgspec.json.decode(line, type=type(record)) == record
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda r: type(r).__name__)
+def test_frozen(record: msgspec.Struct) -> None:
+    with pytest.raises(AttributeError):
+        record.id = "other"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        (Verdict, {"trace_id": "t", "verifier": "v", "outcome": "right"}),
+        (Trace, {**msgspec.to_builtins(TRACE), "finish": "ended"}),
+        (Trace, {**msgspec.to_builtins(TRACE), "thought": None}),
+        (Problem, {"id": "p", "task": "t", "question": "q"}),
+        (Problem, {"id": 3, "task": "t", "question": "q", "answer": "a"}),
+    ],
+)
+def test_wrong_rows_are_refused(kind: type[msgspec.Struct], row: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(row, kind)
+
+
+def test_a_message_keeps_only_what_a_prompt_needs() -> None:
+    row = {"role": "user", "content": "Hi", "weight": 1}
+    assert msgspec.convert(row, Message) == Message("user", "Hi")
+
+
+def test_digest_is_the_same_in_every_process() -> None:
+    code = (
+        "from skythought.records import digest\n"
+        "print(digest({'b': 1, 'a': [2.5, None]}, 'text', ('x',)))"
+    )
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for _ in range(2)
+    }
+    assert runs == {digest({"a": [2.5, None], "b": 1}, "text", ("x",))}
+
+
+def test_digest_tells_parts_apart() -> None:
+    assert digest("ab", "c") != digest("a", "bc")
+    assert len(digest("a", length=8)) == 8
+
+
+def test_identity_is_the_request() -> None:
+    same = {"problem_id": "p", "messages": PROMPT, "model": "m", "sampling": Sampling()}
+    known = trace_id(**same, sample=0)  # type: ignore[arg-type]
+    assert known == trace_id(**same, sample=0)  # type: ignore[arg-type]
+    others = [
+        {**same, "problem_id": "q"},
+        {**same, "messages": (Message("system", "Think."), *PROMPT)},
+        {**same, "model": "m@1"},
+        {**same, "sampling": Sampling(temperature=0.6)},
+        {**same, "sampling": Sampling(seed=1)},
+        {**same, "parent": "t"},
+        {**same, "parent": "t", "edits": ("digits fraction=0.5 seed=0",)},
+    ]
+    ids = {trace_id(**{"sample": 0, **other}) for other in others}  # type: ignore[arg-type]
+    ids.add(trace_id(**same, sample=1))  # type: ignore[arg-type]
+    assert len(ids) == len(others) + 1
+    assert known not in ids
+
+
+def test_records_are_plain_json() -> None:
+    row = json.loads(msgspec.json.encode(TRACE))
+    assert row["messages"] == [{"role": "user", "content": "What is 3 plus 4?"}]
+    assert row["sampling"] == {"temperature": 0.0, "top_p": 1.0, "max_tokens": 1024, "seed": 0}
