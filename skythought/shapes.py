@@ -58,18 +58,33 @@ def files(path: Path) -> list[Path]:
     return [path]
 
 
+def rows(path: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+    """Yield (file, line number, row) of every row of a file or folder, in order.
+
+    Raises:
+        UserError: nothing there, or a line that is not a JSON object (named as file:line).
+    """
+    for file in files(path):
+        for number, row in store.read_rows(file):
+            yield file, number, row
+
+
+def verdicts_beside(path: Path) -> Path:
+    """Name the file of verdicts that belongs to a file of traces or to a run folder."""
+    return path / "verdicts.jsonl" if path.is_dir() else path.with_name(f"{path.name}.verdicts.jsonl")
+
+
 def read_traces(path: Path) -> Iterator[Trace]:
     """Yield every row of a file or folder as a Trace, in order.
 
     Raises:
         UserError: nothing there, or a row of no known shape (named as file:line).
     """
-    for file in files(path):
-        for number, row in store.read_rows(file):
-            try:
-                yield trace(row)
-            except (ValueError, msgspec.ValidationError) as error:
-                raise UserError(f"{file}:{number}: {error}") from error
+    for file, number, row in rows(path):
+        try:
+            yield trace(row)
+        except ValueError as error:  # msgspec's errors are ValueErrors
+            raise UserError(f"{file}:{number}: {error}") from error
 
 
 def read_examples(path: Path) -> Iterator[Example]:
@@ -78,17 +93,16 @@ def read_examples(path: Path) -> Iterator[Example]:
     Raises:
         UserError: as `read_traces`.
     """
-    for file in files(path):
-        for number, row in store.read_rows(file):
-            try:
-                if "trace_id" in row and "completion" in row:
-                    yield msgspec.convert(row, Example)
-                    continue
-                found = trace(row)
-                if not found.error:
-                    yield example(found)
-            except (ValueError, msgspec.ValidationError) as error:
-                raise UserError(f"{file}:{number}: {error}") from error
+    for file, number, row in rows(path):
+        try:
+            if "trace_id" in row and "completion" in row:
+                yield msgspec.convert(row, Example)
+                continue
+            found = trace(row)
+            if not found.error:
+                yield example(found)
+        except ValueError as error:  # msgspec's errors are ValueErrors
+            raise UserError(f"{file}:{number}: {error}") from error
 
 
 def example(source: Trace, tags: tuple[str, ...] = ()) -> Example:

@@ -1,0 +1,146 @@
+r"""Answers in, verdicts out: grade what a run folder or a file of responses holds.
+
+    skythought score --run-dir runs/teacher
+    skythought score --input r1-traces.jsonl --output verdicts.jsonl
+
+Appends to verdicts.jsonl; a trace that has a verdict of the same verifier is not graded again, one
+whose verdict was an error is. Of several verdicts of one trace the last holds. A file of responses
+may have any known shape of trace, with the reference in `answer` or `reference_answer`. Changes no
+trace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from skythought import progress, shapes, store, tasks, verifiers
+from skythought.errors import UserError
+from skythought.records import Problem, Trace, Verdict
+from skythought.tasks import benchmarks
+from skythought.verifiers import Verifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Grade the answers of a run folder or of a file."""
+
+    run_dir: Path | None = None
+    """Run folder with problems.jsonl and traces.jsonl."""
+    input: Path | None = None
+    """In place of a run folder: a JSONL file of responses with their reference answers."""
+    output: Path | None = None
+    """Where the verdicts of --input go; <input>.verdicts.jsonl where not given."""
+    verifier: str | None = None
+    """Verifier to use in place of the task's own."""
+
+
+def run(config: Config) -> dict[str, int]:
+    """Grade what is not graded yet; returns how many traces have each outcome.
+
+    Raises:
+        UserError: no run and no input, nothing to grade, a trace without its problem, or an unknown
+            verifier.
+    """
+    if (config.run_dir is None) == (config.input is None):
+        raise UserError("what to grade? give --run-dir FOLDER or --input FILE")
+    if config.run_dir is not None:
+        pairs = read_run(config.run_dir)
+        output = config.run_dir / "verdicts.jsonl"
+        where = config.run_dir
+    else:
+        assert config.input is not None
+        pairs = read_file(config.input)
+        output = config.output or shapes.verdicts_beside(config.input)
+        where = config.input
+    found = grade(pairs, output, config.verifier)
+    if not found:
+        raise UserError(f"{where}: holds no traces to grade")
+    counts = dict(sorted(Counter(v.outcome for v in found.values()).items()))
+    progress.say(f"{where}: " + ", ".join(f"{n:,} {outcome}" for outcome, n in counts.items()))
+    return counts
+
+
+def grade(
+    pairs: list[tuple[Problem, Trace]], output: Path, verifier: str | None
+) -> dict[str, Verdict]:
+    """Append the verdicts that are missing; returns the last verdict of each trace by its id."""
+    known = {name: _verifier(name, verifier) for name in {p.task for p, _ in pairs}}
+    with store.Appender(output) as file:  # opened first: it cuts off a line that was not finished
+        found = {v.trace_id: v for v in store.read(output, Verdict)}
+        todo = [
+            (problem, trace)
+            for problem, trace in pairs
+            if (old := found.get(trace.id)) is None
+            or old.outcome == "error"
+            or old.verifier != known[problem.task].label
+        ]
+        with progress.bar("score", len(todo)) as bar:
+            for problem, trace in todo:
+                verdict = verifiers.verify(problem, trace, known[problem.task])
+                file.add(verdict)
+                found[trace.id] = verdict
+                bar.advance()
+    wanted = {trace.id for _, trace in pairs}
+    return {key: verdict for key, verdict in found.items() if key in wanted}
+
+
+def read_run(folder: Path) -> list[tuple[Problem, Trace]]:
+    """Pair the traces of a run folder with their problems.
+
+    Raises:
+        UserError: no traces, or a trace whose problem is missing.
+    """
+    problems = {p.id: p for p in store.read(folder / "problems.jsonl", Problem)}
+    latest = {t.id: t for t in store.read(folder / "traces.jsonl", Trace)}
+    if not latest:
+        raise UserError(
+            f"{folder}: no traces; make some with: skythought generate --result-dir {folder}"
+        )
+    for trace in latest.values():
+        if trace.problem_id not in problems:
+            raise UserError(
+                f"{folder}: trace {trace.id} answers problem {trace.problem_id!r}, which "
+                "problems.jsonl does not hold"
+            )
+    return [(problems[t.problem_id], t) for t in latest.values()]
+
+
+def read_file(path: Path) -> list[tuple[Problem, Trace]]:
+    """Pair every response of a file with the reference answer of its row.
+
+    Raises:
+        UserError: no such file, a row of no known shape, or one without a reference (file:line).
+    """
+    found = []
+    for file, number, row in shapes.rows(path):
+        try:
+            found.append(_pair(row))
+        except ValueError as error:  # msgspec's errors are ValueErrors
+            raise UserError(f"{file}:{number}: {error}") from error
+    return found
+
+
+def _pair(row: dict[str, Any]) -> tuple[Problem, Trace]:
+    trace = shapes.trace(row)
+    asked = next((m.content for m in reversed(trace.messages) if m.role == "user"), "")
+    reference = {k: row[k] for k in benchmarks.ANSWERS if k in row}
+    if "thought" in row:  # our own Trace: `answer` is what the model said
+        reference.pop("answer", None)
+    problem = benchmarks.problem({"id": trace.problem_id, "problem": asked, **reference}, tasks.FILE)
+    return problem, trace
+
+
+def _verifier(task: str, name: str | None) -> Verifier:
+    return verifiers.get(name or tasks.verifier_of(task))
+
+
+def outcomes(folder: Path) -> Iterator[tuple[Trace, Verdict]]:
+    """Yield the last trace of each id of a run folder with its last verdict, graded ones only."""
+    verdicts = {v.trace_id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
+    for trace in {t.id: t for t in store.read(folder / "traces.jsonl", Trace)}.values():
+        if trace.id in verdicts:
+            yield trace, verdicts[trace.id]
