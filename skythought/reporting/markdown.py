@@ -1,0 +1,183 @@
+"""results.json in, Markdown out: the table of the README, and report.md.
+
+table(results)    the main table alone
+page(results)     the whole of report.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from skythought.reporting import paper
+from skythought.reporting.wording import (
+    NONE,
+    between,
+    count,
+    p_value,
+    percent,
+    points,
+    share_between,
+    signed,
+)
+
+OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
+
+TESTS = {
+    "lift_lora": "LoRA on correct traces against no training",
+    "lift_full": "full SFT on correct traces against no training",
+    "structure_against_content": "broken structure against broken content",
+}
+
+
+def table(results: dict[str, Any]) -> str:
+    """Write the main table: what was measured, and beside it what was published."""
+    head = (
+        "training data",
+        "accuracy, %",
+        "95 % interval",
+        "change, points",
+        "95 % interval",
+        "p",
+        "published change*",
+        "published MATH-500*",
+        "published AIME24*",
+        "agreement",
+    )
+    rows = []
+    for arm in results["arms"]:
+        row = paper.ROWS.get(arm["name"])
+        rows.append(
+            (
+                cell(arm["title"]),
+                percent(arm["accuracy"], ""),
+                share_between(arm["low"], arm["high"]),
+                "reference" if arm["name"] == "correct" else points(arm["delta"]),
+                between(arm["delta_low"], arm["delta_high"]),
+                p_value(arm["p"]),
+                signed(arm["paper_change"]),
+                f"{row.math500:.1f}" if row else NONE,
+                f"{row.aime24:.1f}" if row else NONE,
+                arm["agreement"] or NONE,
+            )
+        )
+    return (
+        f"{_grid(head, rows, 'lrrrrrrrrl')}\n\n"
+        f"\\* {paper.LABEL} (Qwen2.5-32B-Instruct; {paper.SOURCE}). The change is that of the "
+        "average over four benchmarks.\n"
+    )
+
+
+def page(results: dict[str, Any]) -> str:
+    """Write report.md."""
+    findings = "\n".join(f"* {cell(text)}" for text in results["findings"])
+    settings = "\n".join(
+        f"* {cell(key)}: {cell(value)}"
+        for key, value in [*results["settings"].items(), *results["versions"].items()]
+    )
+    return f"""# Study `{cell(results["study"])}`
+
+{lead(results)}
+
+## Findings
+
+{findings}
+
+## Results
+
+{OPEN}
+{table(results)}{CLOSE}
+
+Greedy answers. Changes are against correct traces (LoRA), paired over problems and seeds. p is not
+corrected for the number of rows.
+
+{paper.RULE}
+
+{paper.CAVEAT}
+
+## Tests
+
+{tests(results)}
+
+## Behind the numbers
+
+{behind(results)}
+
+`n` counts graded answers. `detectable` is the smallest change that 80 % of such studies would find
+at p < 0.05. An answer without a result counts as wrong; an error counts as neither right nor wrong,
+and its problem is left out.
+
+## Settings
+
+{settings}
+"""
+
+
+def lead(results: dict[str, Any]) -> str:
+    """Say in two sentences what a study is."""
+    seeds = max(len(arm["seeds"]) for arm in results["arms"])
+    problems = max(arm["n_problems"] for arm in results["arms"])
+    return (
+        f"{len(results['arms'])} arms: the same student, trained in the same way with "
+        f"{seeds} seed{'s' if seeds > 1 else ''} on demonstrations that differ in one thing, and "
+        f"asked the same {count(problems)} problems. The question is what in a demonstration "
+        "teaches: its content (digits, words, final answers) or its structure (which step follows "
+        "which)."
+    )
+
+
+def tests(results: dict[str, Any]) -> str:
+    """Write the tests as a table."""
+    rows = [
+        (
+            TESTS[key],
+            points(d["value"]),
+            between(d["low"], d["high"]),
+            p_value(d["p"]),
+            f"{100 * d['detectable']:.1f}",
+            f"{len(d['seeds'])} × {count(d['n_problems'])}",
+        )
+        for key, d in results["tests"].items()
+    ]
+    head = ("question", "points", "95 % interval", "p", "detectable", "seeds × problems")
+    return _grid(head, rows, "lrrrrr") if rows else "No test could be made yet."
+
+
+def behind(results: dict[str, Any]) -> str:
+    """Write what stands behind each score as a table."""
+    head = (
+        *("training data", "seeds", "n", "each seed, %", "detectable", "no answer", "cut off"),
+        *("errors", "mean tokens", "sampled, %", "sampled change"),
+    )
+    rows = []
+    for arm in results["arms"]:
+        sampled, smallest = arm["sampled"], arm["detectable"]
+        rows.append(
+            (
+                cell(arm["title"]),
+                ", ".join(map(str, arm["seeds"])),
+                count(arm["n"]),
+                ", ".join(percent(value, "") for value in arm["per_seed"].values()),
+                NONE if smallest is None else f"{100 * smallest:.1f}",
+                count(arm["no_answer"]),
+                count(arm["truncated"]),
+                count(arm["errors"]),
+                count(arm["mean_tokens"]),
+                percent(sampled["accuracy"], ""),
+                points(sampled["delta"]),
+            )
+        )
+    return _grid(head, rows, "llrlrrrrrrr")
+
+
+def cell(value: object) -> str:
+    """Write a text that may hold anything so that it stays within its cell and is no markup."""
+    text = " ".join(str(value).split())
+    for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("[", "\\[")):
+        text = text.replace(mark, safe)
+    return text
+
+
+def _grid(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], sides: str) -> str:
+    line = ["---:" if side == "r" else "---" for side in sides]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, tuple(line), *rows])
