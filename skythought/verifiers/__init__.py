@@ -1,11 +1,11 @@
-"""Verifiers: what decides whether an answer is right.
+r"""Verifiers: what decides whether an answer is right.
 
-    VERIFIERS["math"] -> Verifier(name="math", version=1, check=check)
-    check(problem, "... so \\boxed{18}") -> Finding("correct", "18", "boxed; number")
+    VERIFIERS["math"] -> Verifier(name="math", version=2, check=check)
+    check(problem, "... so \boxed{18}") -> Finding("correct", "18", "boxed; number")
 
-`verify(problem, trace, verifier)` is the one path from a trace to a `Verdict`, for filtering data and
-for grading a benchmark alike. A check sees the answer text only, never the thought, so a right number
-met on the way to a wrong answer does not count.
+`verify(problem, trace, verifier)` is the one path from a trace to a `Verdict`, for filtering data
+and for grading a benchmark alike. A check sees the answer text only, never the thought, so a right
+number met on the way to a wrong answer does not count.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def get(name: str) -> Verifier:
     found = registry.resolve("verifier", name, VERIFIERS)
     if not isinstance(found, Verifier):
         kind = type(found).__name__
-        raise UserError(f"verifier {name!r}: expected a skythought.verifiers.Verifier, found {kind}")
+        raise UserError(f"verifier {name!r}: expected a Verifier, found {kind}")
     return found
 
 

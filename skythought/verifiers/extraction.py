@@ -7,8 +7,8 @@ r"""Where in an answer text the answer stands, and the name of the rule that fou
     "p - q"                                    -> "p - q", "whole text"
     "so she makes 18 dollars a day."           -> "18", "last number"
 
-The first rule of this list that finds something wins, at its last place in the text. Only the end of
-a long text is read. Does not look inside a thought; that is not part of the answer text.
+The first rule of this list that finds something wins, at its last place in the text. Only the end
+of a long text is read. Does not look inside a thought; that is not part of the answer text.
 """
 
 from __future__ import annotations
@@ -23,13 +23,42 @@ MAX_BARE_CHARS = 200
 MAX_BARE_WORDS = 4
 
 ANSWER_IS = re.compile(
-    r"\banswer(?: (?:is|are|was|would be|must be|should be)\b|\s*[:=])(?:\s|[*:])*", re.IGNORECASE
+    r"\banswer(?: (?:is|are|was|would be|must be|should be)\b|\s*[:=]|\*\*\s*\n)(?:\s|[*:])*",
+    re.IGNORECASE,
 )
+LAST_FRACTION = re.compile(r"(?<![\d/.])-?\d+/\d+(?![\d/]|\.\d)(?=\D*$)")
 BOXED_WITHOUT_BRACES = re.compile(r"\\(?:boxed|fbox)\s+([^\s$]+)")
+# \fbox, a lost backslash, and "\b" that a JSON writer took for a backspace.
+BOX = re.compile(r"(?:\\fbox|(?<![\\a-zA-Z])boxed|\x08oxed)\{")
+ESCAPED = re.compile(r"(?<!\\)((?:\\\\)*)\\([{}])")
+HIDDEN = {"{": "\ue000", "}": "\ue001"}  # private characters in place of the braces of sets
 # Opening delimiters of mathematics, with what closes them.
 DELIMITERS = {"$$": "$$", "$": "$", "\\(": "\\)", "\\[": "\\]"}
 # Words that belong to a formula written without LaTeX.
-FORMULA_WORDS = frozenset("sqrt pi sin cos tan cot sec csc log ln exp or and infinity inf".split())
+FORMULA_WORDS = frozenset(
+    {
+        "sqrt",
+        "pi",
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "log",
+        "ln",
+        "exp",
+        "or",
+        "and",
+        "infinity",
+        "inf",
+    }
+)
+
+# Words after a number that make a sentence of what would be a number with its unit.
+SENTENCE_WORDS = frozenset(
+    {"is", "are", "was", "were", "will", "have", "has", "the", "that", "so", "because"}
+)
 
 
 class Extracted(NamedTuple):
@@ -42,9 +71,9 @@ class Extracted(NamedTuple):
 def extract(text: str) -> Extracted | None:
     """Find the answer in an answer text; None where there is neither a marker nor a number."""
     tail = text[-TAIL_CHARS:].strip()
-    boxed = formats.last_boxed(tail.replace("\\fbox{", "\\boxed{"))
+    boxed = last_boxed(tail)
     if boxed is not None:
-        return Extracted(boxed.strip(), "boxed")
+        return Extracted(boxed, "boxed")
     if loose := BOXED_WITHOUT_BRACES.findall(tail):
         return Extracted(loose[-1].rstrip(".,"), "boxed")
     if "<answer>" in tail:
@@ -56,22 +85,42 @@ def extract(text: str) -> Extracted | None:
     if "####" in tail:
         return _within(_first_line(tail.rpartition("####")[2]), "####")
     bare = _strip(tail)
-    if bare and is_bare(bare):
+    if is_bare(bare) and "\\boxed{" not in bare:  # such a box was never closed
         return Extracted(bare, "whole text")
-    last = formats.final_number(tail)
+    last = last_number(tail)
     return None if last is None else Extracted(last, "last number")
+
+
+def last_boxed(text: str) -> str | None:
+    r"""Return the content of the last box; the braces of `\{1, 2\}` need not balance."""
+    hidden = ESCAPED.sub(lambda m: m[1] + HIDDEN[m[2]], BOX.sub(r"\\boxed{", text))
+    found = formats.last_boxed(hidden)
+    if found is None:
+        return None
+    for brace, sign in HIDDEN.items():
+        found = found.replace(sign, f"\\{brace}")
+    return found.strip()
+
+
+def last_number(text: str) -> str | None:
+    """Return the last number of a text, 2/3 included; the dash of "10-7" is no sign."""
+    text = re.sub(r"(?<=[\w)}])-(?=\d)", " - ", text)
+    fraction = LAST_FRACTION.search(text[-MAX_BARE_CHARS:])
+    return fraction[0] if fraction else formats.final_number(text)
 
 
 def is_bare(text: str) -> bool:
     """Say whether a text is an answer by itself, not a sentence that holds one."""
-    if "\n" in text or len(text) > MAX_BARE_CHARS:
+    if not text or "\n" in text or len(text) > MAX_BARE_CHARS:
         return False
     plain = re.sub(r"\\text\{[^{}]*\}|\\[a-zA-Z]+", " ", text)
     if not any(c.isdigit() for c in plain):
         return len(re.findall(r"[^\W\d_]{2,}", plain)) <= MAX_BARE_WORDS
     last_digit = max(i for i, c in enumerate(plain) if c.isdigit())
-    before = re.findall(r"[^\W\d_]{2,}", plain[:last_digit])
-    return all(word.lower() in FORMULA_WORDS for word in before)
+    parts = plain[:last_digit].lower(), plain[last_digit:].lower()
+    before, after = (re.findall(r"[^\W\d_]{2,}", part) for part in parts)
+    unit = len(after) <= MAX_BARE_WORDS and SENTENCE_WORDS.isdisjoint(after)
+    return unit and FORMULA_WORDS.issuperset(before)
 
 
 def _stated(text: str) -> str:
@@ -84,7 +133,7 @@ def _within(text: str, rule: str) -> Extracted:
     """Take a marked passage as it is, or the last number of a marked sentence."""
     text = _strip(text)
     if not is_bare(text):
-        last = formats.final_number(text)
+        last = last_number(text)
         if last is not None:
             return Extracted(last, f"{rule}, last number")
     return Extracted(text, rule)

@@ -35,9 +35,11 @@ def check(problem: Problem, answer: str) -> Finding:
     Raises:
         UserError: math-verify is needed and not installed.
     """
-    found = extraction.extract(answer)
-    if found is None or not found.text:
-        return Finding("no_answer", detail="no marker and no number" if found is None else "empty")
+    found = extraction.extract(answer.encode("utf-8", "replace").decode())  # half a surrogate pair
+    if found is None:
+        return Finding("no_answer", detail="no marker and no number")
+    if not exact.unify(found.text[:MAX_CHARS]):
+        return Finding("no_answer", detail=f"{found.rule}; empty")
     if len(found.text) > MAX_CHARS:
         detail = f"{found.rule}; refused: {len(found.text)} characters"
         return Finding("incorrect", found.text[:80], detail)
@@ -59,7 +61,7 @@ def compare(expected: str, said: str) -> tuple[bool | None, str]:
         return None, f"refused: {reason}"
     if reason := refuse(said):
         return False, f"refused: {reason}"
-    reply = PROCESS.compare(expected, said)
+    reply = PROCESS.compare(expected, said, exact.places(expected, said))
     if isinstance(reply, str):
         return False, reply
     if not all(reply.read):
@@ -87,4 +89,4 @@ def refuse(text: str) -> str:
     return ""
 
 
-MATH = Verifier(name="math", version=1, check=check)
+MATH = Verifier(name="math", version=2, check=check)

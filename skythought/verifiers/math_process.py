@@ -1,6 +1,6 @@
 """One math-verify process that can be killed, and the questions put to it.
 
-Threads may share it: they take turns. A question that uses more than 1.5 s of processor time or 5 s
+Threads may share it: they take turns. A question that uses more than 1.2 s of processor time or 5 s
 by the clock costs the process its life and is answered with the reason; the next process is started
 at once. No signal handler and no alarm is installed in the process of the caller.
 """
@@ -37,13 +37,15 @@ class MathProcess:
         self._asked = 0
         atexit.register(self.close)
 
-    def compare(self, expected: str, said: str) -> Reply | str:
+    def compare(self, expected: str, said: str, places: int = 6) -> Reply | str:
         """Compare two LaTeX texts; a text in place of a reply is the reason why there is none.
+
+        Decimals are compared to so many `places`.
 
         Raises:
             UserError: math-verify is not installed or does not start.
         """
-        line = msgspec.json.encode(Question(expected, said)) + b"\n"
+        line = msgspec.json.encode(Question(expected, said, places)) + b"\n"
         with self._lock:
             if self._asked >= QUESTIONS:
                 self._stop()

@@ -1,11 +1,11 @@
-r"""The process in which math-verify reads what a model wrote. Started by `math_process`, not by people.
+r"""The process in which math-verify reads what a model wrote. Started by `math_process`.
 
-    in:   {"expected": "p - q", "said": "-q + p"}
+    in:   {"expected": "p - q", "said": "-q + p", "places": 6}
     out:  {"equal": true, "read": [true, true]}
 
 One JSON line for each question; the first line out is `{"ready": true}`. The text is hostile: the
 process may use little processor time per question (the system kills it, no handler is involved),
-little memory, write no file and start no process. It is handed LaTeX only and never evaluates Python.
+little memory, write no file and start no process. It is handed LaTeX only, never Python.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import os
 import resource
 import signal
 import sys
+from typing import Any
 
 import msgspec
 
-CPU_S = 1.5  # per question
+CPU_S = 1.2  # per question
 MEMORY_BYTES = 2 * 1024**3
 QUESTIONS = 5_000  # then a fresh process takes over, so that caches cannot grow without end
 
@@ -27,6 +28,7 @@ class Question(msgspec.Struct, frozen=True):
 
     expected: str
     said: str
+    places: int = 6  # decimal places to which decimals are compared
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +50,27 @@ def compare(question: Question) -> Reply:
         for text in (question.expected, question.said)
     ]
     read = tuple(any(not isinstance(part, str) for part in parsed) for parsed in both)
-    equal = bool(verify(both[0], both[1], timeout_seconds=None))
+    equal = verify(
+        *both,
+        float_rounding=question.places,
+        allow_set_relation_comp=True,  # x < 5 is (-oo, 5)
+        timeout_seconds=None,
+    )
+    equal = bool(equal) and not (all(read) and apart(both[0][0], both[1][0]))
     return Reply(equal=equal, read=(read[0], read[1]))
+
+
+def apart(one: Any, other: Any) -> bool:
+    """Say whether two exact numbers differ by more than rounding; math-verify rounds 2^-99 to 0."""
+    from sympy import Expr, Float
+
+    for number in (one, other):
+        if not isinstance(number, Expr) or not number.is_number or number.has(Float):
+            return False
+    sizes = [abs(number.evalf(30)) for number in (one, other, one - other)]
+    if not all(size.is_comparable for size in sizes):
+        return False
+    return bool(sizes[2] > max(sizes[:2]) * Float("1e-12"))
 
 
 def confine() -> None:

@@ -1,10 +1,10 @@
-"""One exact number: for tasks whose answer is a plain number, such as toll_roads.
+r"""One exact number: for tasks whose answer is a plain number, such as toll_roads.
 
-    "The toll from oak to fir is \\boxed{17}."  -> 17, by the rule "boxed"
+    "The toll from oak to fir is \boxed{17}."  -> 17, by the rule "boxed"
     "3 plus 14 is 17."                          -> 17, by the rule "last number"
 
-A box is binding: if it does not hold exactly one number, the answer is wrong, whatever else the text
-says. 17, 17.0 and "17 dollars" are the same; 17.01 and 17 are not. Needs no other package.
+A box is binding: if it does not hold exactly one number, the answer is wrong, whatever else the
+text says. 17, 17.0 and "17 dollars" are the same; 17.01 and 17 are not. Needs no other package.
 """
 
 from __future__ import annotations
@@ -57,8 +57,13 @@ def value(text: str) -> Fraction | None:
 
 
 def _plain(text: str) -> str:
-    """Write minus signs and decimals below one in the way `formats.final_number` reads them."""
-    return re.sub(r"(?<!\d)\.(?=\d)", "0.", text.replace("−", "-"))
+    """Write a text so that `formats.final_number` reads its minus signs, commas and dots right.
+
+    "10−7" holds 10 and 7, "1,2" holds 1 and 2, ".5" is a half.
+    """
+    text = re.sub(r"(?<=[\w)}])-(?=\d)", " - ", text.replace("−", "-"))
+    text = re.sub(r"(?<=\d),(?=\d)(?!\d{3}(?!\d))", ", ", text)
+    return re.sub(r"(?<!\d)\.(?=\d)", "0.", text)
 
 
-NUMBER = Verifier(name="number", version=1, check=check)
+NUMBER = Verifier(name="number", version=2, check=check)

@@ -1,0 +1,84 @@
+"""skythought/verifiers/extraction.py: where the answer stands in a text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skythought.verifiers import extraction
+
+PLAIN = st.text(
+    st.characters(exclude_characters="\\{}", exclude_categories=["Cs", "Co"]), min_size=1
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "rule"),
+    [
+        ("so \\boxed{\\frac{14}{3}}.", "\\frac{14}{3}", "boxed"),
+        ("\\boxed{3}, no: \\boxed{5}", "5", "boxed"),
+        ("\\fbox{5}", "5", "boxed"),
+        ("boxed{no}", "no", "boxed"),
+        ("\x08oxed{no}", "no", "boxed"),
+        ("\\boxed 5.", "5", "boxed"),
+        ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}", "boxed"),
+        ("\\boxed{\\left\\{x\\right.}", "\\left\\{x\\right.", "boxed"),
+        ("\\boxed{a \\\\{b}}", "a \\\\{b}", "boxed"),
+        ("\\boxed{7", "7", "last number"),
+        ("sandboxed{3} 4", "4", "last number"),
+        ("<answer>42</answer>", "42", "answer tag"),
+        ("<answer>42", "42", "answer tag"),
+        ("<answer>The total is 42 apples.</answer>", "42", "answer tag, last number"),
+        ("<answer>The answer is $x$.</answer>", "x", "answer tag"),
+        ("The answer is $x=5$, as wanted.", "x=5", "answer is"),
+        ("The answer is \\(x\\).", "x", "answer is"),
+        ("The answer is 3.5. Thus half of 7.", "3.5", "answer is"),
+        ("The answer is $5 and not $3.", "3", "answer is, last number"),
+        ("**Final Answer:** 73", "73", "answer is"),
+        ("Then.\n\n**Final Answer**\n$$w = 6 - 5i$$", "w = 6 - 5i", "answer is"),
+        ("answer: 4 x 4 = 16 boxes", "4 x 4 = 16 boxes", "answer is"),
+        (
+            "The answer is 42 fish with red and also with blue stripes",
+            "42",
+            "answer is, last number",
+        ),
+        ("16 - 3 - 4 = 9 ... #### 18", "18", "####"),
+        ("#### 18\nThat was easy.", "18", "####"),
+        ("p - q", "p - q", "whole text"),
+        ("**73**", "73", "whole text"),
+        ("Yes.", "Yes", "whole text"),
+        ("$\\frac12$", "\\frac12", "whole text"),
+        ("18 dollars", "18 dollars", "whole text"),
+        ("14 is it", "14", "last number"),
+        ("so she makes 18 dollars a day.", "18", "last number"),
+        ("she has 1,200 of them", "1200", "last number"),
+        ("so 16/27 of it", "16/27", "last number"),
+        ("on 1/2/2020 he came", "2020", "last number"),
+        ("so it is 10-7", "7", "last number"),
+        ("so it is -7", "-7", "last number"),
+    ],
+)
+def test_rules(text: str, found: str, rule: str) -> None:
+    assert extraction.extract(text) == (found, rule)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "I do not know this at all.", "word " * 300])
+def test_nothing_to_find(text: str) -> None:
+    assert extraction.extract(text) is None
+
+
+@given(PLAIN, st.text())
+def test_a_box_at_the_end_is_found(inside: str, before: str) -> None:
+    found = extraction.extract(f"{before}\\boxed{{{inside}}}")
+    assert found == (inside.strip(), "boxed")
+
+
+@given(st.text())
+def test_any_text_can_be_read(text: str) -> None:
+    found = extraction.extract(text)
+    assert found is None or len(found.text) <= len(text)
+
+
+def test_only_the_end_is_read() -> None:
+    assert extraction.extract("\\boxed{5}" + " so" * extraction.TAIL_CHARS) is None
