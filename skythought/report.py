@@ -59,7 +59,7 @@ def table(results: dict[str, Any]) -> Table:
     """Lay the main table out for a terminal."""
     note = f"changes in points against correct traces; published: {paper.SOURCE}"
     title = Text(f"study {results['study']}")
-    found = Table(title=title, caption=note, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    found = Table(title=title, caption=note, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     found.add_column("training data", min_width=24)
     for name in ("accuracy", "change", "95 % interval", "published"):
         found.add_column(name, justify="right", no_wrap=True)

@@ -1,15 +1,304 @@
-"""results.json in, one page out that needs no network and no scripts."""
+"""A study and its results in, report.html out: one file, no network, no scripts.
+
+Whatever comes from a trace, a title or a manifest goes through `wording.safe`; the page also
+forbids itself to load or run anything (its Content-Security-Policy).
+"""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
-from skythought.reporting import markdown
+from skythought.reporting import findings, paper, plots, samples
+from skythought.reporting.markdown import TESTS, lead
 from skythought.reporting.runs import Study
+from skythought.reporting.style import CSS
+from skythought.reporting.wording import (
+    NONE,
+    between,
+    count,
+    p_value,
+    percent,
+    points,
+    safe,
+    seconds,
+    share_between,
+    signed,
+)
+
+Row = dict[str, Any]
+
+NAV = {
+    "findings": "Findings",
+    "results": "Results",
+    "tests": "Tests",
+    "behind": "Behind the numbers",
+    "training": "Training",
+    "data": "Data",
+    "samples": "Samples",
+    "settings": "Settings",
+}
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def page(study: Study, results: dict[str, Any]) -> str:
-    """Write report.html."""
-    text = escape(markdown.page(results))
-    return f"<!doctype html><title>{escape(study.name)}</title><pre>{text}</pre>"
+    """Write the page."""
+    rows = results["arms"]
+    links = "".join(f'<a href="#{key}">{name}</a>' for key, name in NAV.items())
+    parts = {
+        "findings": _findings(results),
+        "results": _results(rows),
+        "tests": _tests(results["tests"]),
+        "behind": _behind(rows),
+        "training": _training(study, rows),
+        "data": _data(study),
+        "samples": _samples(study),
+        "settings": _settings(study, results),
+    }
+    body = "".join(
+        f'<section id="{key}" aria-labelledby="{key}-head"><h2 id="{key}-head">{NAV[key]}</h2>'
+        f"{text}</section>"
+        for key, text in parts.items()
+    )
+    name = safe(results["study"])
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Study {name} – skythought</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
+        f'<header><p class="kicker">skythought study: {name}</p>'
+        "<h1>What in a demonstration teaches a student to reason?</h1>"
+        f'<p class="lead">{safe(lead(results))}</p><nav aria-label="Sections">{links}</nav>'
+        f"</header>\n<main>{body}</main>\n"
+        '<footer><p class="note">Published values: Li et al., <cite>LLMs Can Easily Learn to '
+        "Reason from Demonstrations: Structure, not content, is what matters!</cite> "
+        f'<a href="{paper.URL}" rel="noreferrer">arXiv 2502.07374</a> ({paper.LABEL}). The numbers '
+        'of this page as data: <a href="results.json">results.json</a>; as text: '
+        '<a href="report.md">report.md</a>.</p></footer>\n</body>\n</html>\n'
+    )
+
+
+def _findings(results: dict[str, Any]) -> str:
+    texts = [*findings.general(results), *findings.limits(results)]
+    return _list(texts, "findings")
+
+
+def _results(rows: list[Row]) -> str:
+    caption = (
+        "Greedy answers. Changes are against correct traces (LoRA), in points, paired over "
+        "problems and seeds. p asks whether these trained models differ on these problems; the "
+        "interval also holds the luck of training. p is not corrected for the number of rows."
+    )
+    sides = "".join(
+        f'<figure><div class="wide">{plots_wide}</div><div class="narrow">{plots_narrow}</div>'
+        f"<figcaption>Measured changes beside the published ones ({paper.SOURCE}: a model of 32 "
+        "billion parameters, averages over four benchmarks).</figcaption></figure>"
+        for plots_wide, plots_narrow in [(plots.effects(rows, 880), plots.effects(rows, 350))]
+        if plots_wide
+    )
+    by_row = list(findings.by_row(rows))
+    told = f"<h3>Row by row</h3>{_list(by_row, 'findings rows')}" if by_row else ""
+    return (
+        f"{sides}{_main_table(rows, caption)}{told}"
+        f'<p class="note"><strong>Rule of agreement.</strong> {safe(paper.RULE)}</p>'
+        f'<p class="note"><strong>How to compare.</strong> {safe(paper.CAVEAT)}</p>'
+    )
+
+
+def _main_table(rows: list[Row], caption: str) -> str:
+    head = (
+        '<tr><td></td><th class="span" colspan="5" scope="colgroup">measured here</th>'
+        '<th class="span published" colspan="3" scope="colgroup">published, not measured here</th>'
+        "<td></td></tr>" + _head("training data", "accuracy, %", "95 % interval", "change")
+    ).removesuffix("</tr>")
+    head += "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("95 % interval", "p", "change", "MATH-500", "AIME24")
+    )
+    head += '<th scope="col" class="text">agreement</th></tr>'
+    bodies = []
+    for group, members in _grouped(rows):
+        title = plots.HEADS.get(group, group)
+        lines = [f'<tr><th class="group" scope="rowgroup" colspan="10">{safe(title)}</th></tr>']
+        for row in members:
+            known = paper.ROWS.get(row["name"])
+            reference = row["name"] == "correct"
+            kind = "disagree" if row["agreement"] == "not reproduced" else "agree"
+            lines.append(
+                f"<tr>{_name(row)}"
+                + _cells(
+                    percent(row["accuracy"], ""),
+                    share_between(row["low"], row["high"]),
+                    "reference" if reference else points(row["delta"]),
+                    between(row["delta_low"], row["delta_high"]),
+                    p_value(row["p"]),
+                )
+                + _cells(
+                    signed(row["paper_change"]),
+                    f"{known.math500:.1f}" if known else NONE,
+                    f"{known.aime24:.1f}" if known else NONE,
+                    kind="published",
+                )
+                + f'<td class="text {kind if row["agreement"] else ""}">{row["agreement"] or NONE}'
+                "</td></tr>"
+            )
+        bodies.append(f"<tbody>{''.join(lines)}</tbody>")
+    return _table(head, "".join(bodies), caption, "Results of every arm")
+
+
+def _tests(tests: dict[str, Any]) -> str:
+    if not tests:
+        return "<p>No test could be made yet: the arms it needs are not finished.</p>"
+    lines = "".join(
+        f'<tr><th scope="row">{safe(TESTS[key])}</th>'
+        + _cells(
+            points(d["value"]),
+            between(d["low"], d["high"]),
+            p_value(d["p"]),
+            f"{100 * d['detectable']:.1f}",
+            f"{len(d['seeds'])} × {count(d['n_problems'])}",
+        )
+        + "</tr>"
+        for key, d in tests.items()
+    )
+    head = _head("question", "points", "95 % interval", "p", "detectable", "seeds × problems")
+    caption = (
+        "Intervals: bootstrap over seeds and problems. p: sign flips over problems, two-sided. "
+        "Detectable: the smallest difference that 80 % of such studies would find at p < 0.05."
+    )
+    return _table(head, f"<tbody>{lines}</tbody>", caption, "Tests")
+
+
+def _behind(rows: list[Row]) -> str:
+    head = _head(
+        *("training data", "seeds", "n", "each seed, %", "detectable", "no answer", "cut off"),
+        *("errors", "mean tokens", "sampled, %", "sampled change", "time"),
+    )
+    lines = "".join(
+        f"<tr>{_name(row)}"
+        + _cells(
+            ", ".join(map(str, row["seeds"])),
+            count(row["n"]),
+            ", ".join(percent(value, "") for value in row["per_seed"].values()),
+            NONE if row["detectable"] is None else f"{100 * row['detectable']:.1f}",
+            count(row["no_answer"]),
+            count(row["truncated"]),
+            count(row["errors"]),
+            count(row["mean_tokens"]),
+            percent(row["sampled"]["accuracy"], ""),
+            points(row["sampled"]["delta"]),
+            seconds(row["seconds"]),
+        )
+        + "</tr>"
+        for row in rows
+    )
+    caption = (
+        "n counts graded answers. An answer without a result, or cut off at the token limit, "
+        "counts as wrong; an error counts as neither right nor wrong, and its problem is left out. "
+        "Time is training and evaluation of all seeds together."
+    )
+    return _table(head, f"<tbody>{lines}</tbody>", caption, "What stands behind each score")
+
+
+def _training(study: Study, rows: list[Row]) -> str:
+    drawn = "".join(
+        f'<div class="{safe(arm.card.group)}"><h3>{safe(arm.card.title)}</h3>{svg}</div>'
+        for arm, svg in plots.curves(study.arms)
+    )
+    text = "<p>No arm has a training log.</p>"
+    if drawn:
+        text = (
+            f'<figure><div class="multiples">{drawn}</div><figcaption>Training loss by step: the '
+            "mean over seeds, each seed thin, and in grey the loss on correct traces. The number "
+            "is the last loss. Each arm is trained on other text, so a lower loss is not a better "
+            "student.</figcaption></figure>"
+        )
+    wide, narrow = plots.lengths(rows, 880), plots.lengths(rows, 350)
+    if wide:
+        text += (
+            f'<h3>Accuracy and length</h3><figure><div class="wide">{wide}</div>'
+            f'<div class="narrow">{narrow}</div><figcaption>Accuracy against the mean number of '
+            "tokens of an answer. Squares: content broken; triangles: structure broken; circles: "
+            "the others.</figcaption></figure>"
+        )
+    return text
+
+
+def _data(study: Study) -> str:
+    path = study.folder / "data" / "card.md"
+    if not path.is_file():
+        return "<p>The study holds no dataset card (data/card.md).</p>"
+    text, pairs, others = path.read_text(encoding="utf-8", errors="replace"), [], []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("|") and len(cells) == 2 and cells[0].strip("-"):
+            pairs.append((cells[0], cells[1]))
+        elif line.strip() and not line.startswith(("|", "# ")):
+            others.append(line.strip())
+    prose = "".join(f"<p>{safe(line)}</p>" for line in others)
+    return (
+        "<p>The demonstrations of the clean arms; those of the other arms are made from the same "
+        f'traces. All training sets: <a href="data/">data/</a>.</p>{_facts(pairs)}{prose}'
+    )
+
+
+def _samples(study: Study) -> str:
+    found = "".join(samples.section(study.folder, arm) for arm in study.arms)
+    return (
+        f"<p>{samples.SAMPLES} answers of each arm, the same problems for all, drawn at random "
+        f"with a fixed seed and not picked. Long texts are cut, visibly.</p>{found}"
+    )
+
+
+def _settings(study: Study, results: dict[str, Any]) -> str:
+    models = [
+        (f"{arm.card.title}, seed {seed.number}", seed.answers["greedy"].model)
+        for arm in study.arms
+        for seed in arm.seeds
+        if "greedy" in seed.answers
+    ]
+    versions = {**results["versions"], "code revision": study.revision or "unknown"}
+    return (
+        f"{_facts(results['settings'].items())}<h3>Versions</h3>{_facts(versions.items())}"
+        f"<details><summary>Models, with a hash of their weights</summary>{_facts(models)}"
+        "</details>"
+    )
+
+
+def _grouped(rows: list[Row]) -> list[tuple[str, list[Row]]]:
+    groups = list(dict.fromkeys(row["group"] for row in rows))
+    return [(group, [row for row in rows if row["group"] == group]) for group in groups]
+
+
+def _name(row: Row) -> str:
+    place = f"arms/{quote(row['name'])}/"
+    return f'<th scope="row"><a href="{safe(place)}">{safe(row["title"])}</a></th>'
+
+
+def _cells(*texts: str, kind: str = "") -> str:
+    mark = f' class="{kind}"' if kind else ""
+    return "".join(f"<td{mark}>{safe(text)}</td>" for text in texts)
+
+
+def _head(*names: str) -> str:
+    cells = "".join(f'<th scope="col">{safe(name)}</th>' for name in names)
+    return f"<tr>{cells}</tr>"
+
+
+def _table(head: str, bodies: str, caption: str, name: str) -> str:
+    return (
+        f'<div class="scroll" role="region" aria-label="{name}" tabindex="0"><table>'
+        f"<caption>{safe(caption)}</caption><thead>{head}</thead>{bodies}</table></div>"
+    )
+
+
+def _facts(pairs: Iterable[tuple[Any, Any]]) -> str:
+    lines = "".join(
+        f'<tr><th scope="row">{safe(key)}</th><td>{safe(value)}</td></tr>' for key, value in pairs
+    )
+    return f'<div class="scroll"><table class="facts"><tbody>{lines}</tbody></table></div>'
+
+
+def _list(texts: Sequence[str], kind: str) -> str:
+    return f'<ul class="{kind}">{"".join(f"<li>{safe(text)}</li>" for text in texts)}</ul>'
