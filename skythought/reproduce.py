@@ -52,6 +52,8 @@ class Config:
     """A smoke run of a minute: few problems, few steps, no conclusions."""
     base_model: str = ""
     """Another base model than the one in the package."""
+    split: Literal["test", "dev"] = "test"
+    """Problems the students are scored on; choose settings on dev."""
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def run(config: Config) -> dict[str, Any]:
     identity = {
         "study": config.study,
         "base_model": hf.identity(base),
+        "split": config.split,
         "settings": asdict(settings),
     }
     store.claim(config.out, "reproduce", identity)
@@ -82,7 +85,7 @@ def run(config: Config) -> dict[str, Any]:
     left = [(seed, arm) for seed, arm in todo if not _done(config.out, arm, seed).exists()]
     for number, (seed, arm) in enumerate(left, 1):
         started = time.monotonic()
-        facts = run_arm(config.out, settings, arm, seed, base)
+        facts = run_arm(config, settings, arm, seed, base)
         spent = time.monotonic() - started
         eta = (time.monotonic() - began) / number * (len(left) - number)
         progress.say(
@@ -138,8 +141,9 @@ def make_data(out: Path, settings: Settings, arms: list[Arm]) -> None:
 _SOURCE = {"correct": "correct", "incorrect": "wrong_answers", "short": "short_answers"}
 
 
-def run_arm(out: Path, settings: Settings, arm: Arm, seed: int, base: str) -> dict[str, Any]:
+def run_arm(config: Config, settings: Settings, arm: Arm, seed: int, base: str) -> dict[str, Any]:
     """Train one student with one seed and evaluate it, greedy and sampled."""
+    out = config.out
     folder = out / "arms" / arm.name / f"seed{seed}"
     paper = report.paper_change(arm.name)
     card = plan.describe(arm) | {"paper_change": paper}
@@ -172,7 +176,7 @@ def run_arm(out: Path, settings: Settings, arm: Arm, seed: int, base: str) -> di
             evaluate.Config(
                 model=model,
                 task=plan.TASK,
-                split="test",
+                split=config.split,
                 limit=settings.test_problems,
                 sampling_params=(
                     f"temperature={temperature},max_tokens={settings.max_tokens},seed={seed}"

@@ -2,8 +2,8 @@
 
     python recipes/mini/base_model.py --out skythought/models/mini
 
-A Llama of 0.8 million parameters with a word-level tokenizer reads `corpus.py` for a fixed number of
-tokens. Seeded; the same machine and thread count give the same weights. Muon trains the matrices,
+A Llama of 0.9 million parameters with a word-level tokenizer reads `corpus.py` for a fixed number
+of steps. Seeded; the same machine and thread count give the same weights. Muon trains the matrices,
 AdamW the rest.
 """
 
@@ -51,11 +51,12 @@ class Config:
     rows: int = 18
     hidden: int = 128
     layers: int = 4
-    heads: int = 2
-    kv_heads: int = 1
+    heads: int = 4
     head_dim: int = 32
+    embedding_std: float = 0.15  # see `make_model`
+    copy_gain: float = 0.7  # see `make_model`
     lr_muon: float = 0.02
-    lr_adam: float = 3e-3
+    lr_adam: float = 1.5e-3
     typos: float = 0.0  # share of documents whose numbers are partly wrong
     seed: int = 0
     threads: int = 2
@@ -90,6 +91,43 @@ def make_tokenizer(seed: int) -> PreTrainedTokenizerFast:
         model_max_length=1024,
         clean_up_tokenization_spaces=False,
     )
+
+
+def make_model(config: Config, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """Build the model, untrained.
+
+    Names occur in the same contexts, so from a small start (0.02) their embeddings become alike
+    before copying is learned. Two things prevent that: embeddings of a larger size, tied to the
+    output, and heads whose value and output matrices begin as a projection on a random subspace of
+    width `head_dim`, times `copy_gain`, so that a head copies what it looks at (in the spirit of
+    Trockman and Kolter 2023, arXiv 2305.09828).
+    """
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=-(-len(tokenizer) // 8) * 8,
+            hidden_size=config.hidden,
+            intermediate_size=3 * config.hidden,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.heads,
+            head_dim=config.head_dim,
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    torch.nn.init.normal_(model.model.embed_tokens.weight, std=config.embedding_std)
+    width = config.head_dim
+    for layer in model.model.layers:
+        attention = layer.self_attn
+        for head in range(config.heads):
+            span = slice(head * width, (head + 1) * width)
+            basis = torch.linalg.qr(torch.randn(config.hidden, width)).Q
+            attention.v_proj.weight.data[span] += config.copy_gain * basis.T
+            attention.o_proj.weight.data[:, span] += config.copy_gain * basis
+    return model
 
 
 class Muon(torch.optim.Optimizer):
@@ -176,27 +214,10 @@ def main(config: Config) -> None:
     torch.use_deterministic_algorithms(True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = make_tokenizer(config.seed)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=-(-len(tokenizer) // 8) * 8,
-            hidden_size=config.hidden,
-            intermediate_size=3 * config.hidden,
-            num_hidden_layers=config.layers,
-            num_attention_heads=config.heads,
-            num_key_value_heads=config.kv_heads,
-            head_dim=config.head_dim,
-            max_position_embeddings=1024,
-            tie_word_embeddings=False,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    ).to(device)
-    # Names occur in the same contexts: from a small start their embeddings become alike and copying
-    # is never learned. From a start of unit size they stay apart.
-    torch.nn.init.normal_(model.model.embed_tokens.weight)
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n and "head" not in n]
-    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n or "head" in n]
+    model = make_model(config, tokenizer).to(device)
+    inner = {n for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n}
+    matrices = [p for n, p in model.named_parameters() if n in inner]
+    others = [p for n, p in model.named_parameters() if n not in inner]
     muon = Muon(matrices, lr=config.lr_muon)
     adam = torch.optim.AdamW(others, lr=config.lr_adam, betas=(0.9, 0.95), weight_decay=0.0)
     began, seen = time.time(), 0

@@ -1,6 +1,6 @@
 """Write the model card and the hashes of the base model's folder, from its pretraining.json.
 
-    python recipes/mini/model_card.py skythought/models/mini
+Run as: python recipes/mini/model_card.py skythought/models/mini
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ tags: [reasoning-distillation, skythought]
 # The base model of the miniature study
 
 A Llama of {parameters:,} parameters ({layers} layers, width {hidden}, {heads} attention heads of
-{head_dim}, one key-value head, untied embeddings) with a word-level tokenizer: every word and every
+{head_dim}, tied embeddings) with a word-level tokenizer: every word and every
 digit is one token. Made by `make base-model` (`recipes/mini/base_model.py`, seed {seed}).
 
 ## What it saw
 
 {tokens:,} tokens, each document made up on the spot and, in all likelihood, read once. A document
-shows the roads of one toll-roads problem and then unrelated exercises about them. {warm_steps:,} steps
-of {warm_rows} documents with one exercise, then {steps:,} steps of {rows} documents with four to eight.
-The exercises and how often each comes (weights; in brackets during the first phase):
+shows the roads of one toll-roads problem and then unrelated exercises about them. {warm_steps:,}
+steps of {warm_rows} documents with one exercise, then {steps:,} steps of {rows} documents with four
+to eight. The exercises and how often each comes (weights; in brackets during the first phase):
 
 | exercise | weight | instruction and answer |
 |---|---|---|
