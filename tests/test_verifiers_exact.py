@@ -1,4 +1,4 @@
-"""skythought/verifiers/exact.py: equality without computer algebra; cases/verdicts.jsonl has more."""
+"""skythought/verifiers/exact.py: equality without algebra; cases/verdicts.jsonl has more."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def get(name: str) -> Task:
     else:
         made = registry.resolve("task", name, TASKS)
     if not isinstance(made, Task):
-        raise UserError(f"task {name!r}: expected a skythought.tasks.Task, found {type(made).__name__}")
+        raise UserError(f"task {name!r}: expected a Task, found {type(made).__name__}")
     return made
 
 

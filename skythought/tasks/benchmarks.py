@@ -3,13 +3,16 @@
     {"problem": "Janet's ducks lay 16 eggs ...", "answer": "... #### 18"}
     -> Problem(id="9f0c...", task="file:mine", question="Janet's ducks ...", answer="18")
 
-A row needs a question (`problem`, `question` or `prompt`) and a reference (`answer` or
-`reference_answer`): bare, `$...$`, or a worked solution that ends in `#### 18` or in a box. A dataset
-of the hub is pinned to a commit. `load(..., path="copy.jsonl")` reads a local copy in its place.
+A row needs a question (`problem`, `question` or `prompt`) and a reference (`answer`,
+`reference_answer` or `final_answer`): bare, `$...$`, or a worked solution that ends in `#### 18` or
+in a box. `choices` become part of the question. A dataset of the hub is pinned to a commit;
+`load(..., path="copy.jsonl")` reads a local copy in its place.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,10 +26,11 @@ from skythought.records import Problem, digest
 from skythought.tasks import FILE, FILE_VERIFIER, Task
 
 QUESTIONS = ("problem", "question", "prompt")
-ANSWERS = ("answer", "reference_answer")
+ANSWERS = ("answer", "reference_answer", "final_answer")
 IDS = ("id", "unique_id")
 SYSTEM_PROMPT = "Please reason step by step, and put your final answer within \\boxed{}."
-MARKER = "#### "
+MARKER = "####"
+LETTERS = "ABCDEFGHIJ"
 
 
 def reduce_answer(text: str) -> str:
@@ -40,9 +44,8 @@ def reduce_answer(text: str) -> str:
     boxed = formats.last_boxed(text)
     if boxed is not None:
         return boxed.strip()
-    if len(text) > 2 and text[0] == text[-1] == "$" and "$" not in text[1:-1]:
-        return text[1:-1].strip()
-    return text
+    formula = re.fullmatch(r"\$([^$]+)\$\.?", text)
+    return formula[1].strip() if formula else text
 
 
 def problem(row: Mapping[str, Any], task: str) -> Problem:
@@ -56,27 +59,42 @@ def problem(row: Mapping[str, Any], task: str) -> Problem:
     asked = next((k for k in QUESTIONS if isinstance(row.get(k), str) and row[k].strip()), None)
     if asked is None:
         raise ValueError(f"no question: expected one of the texts {', '.join(QUESTIONS)}")
-    name = next((k for k in ANSWERS if row.get(k) is not None), None)
+    name = next((k for k in ANSWERS if row.get(k) not in (None, "", [])), None)
     if name is None:
         raise ValueError(f"no reference answer: expected one of {', '.join(ANSWERS)}")
-    answer = _text(row[name])
+    choices = _choices(row)
+    numbered = bool(choices) and type(row[name]) is int and 0 <= row[name] < len(choices)
+    answer = LETTERS[row[name]] if numbered else _text(row[name])
+    listed = "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, choices, strict=False))
     key = next((k for k in IDS if row.get(k) not in (None, "")), None)
+    reduced = reduce_answer(answer)
+    if not reduced:
+        raise ValueError("the reference answer is empty")
     known = {asked, name, key}
     return Problem(
-        id=str(row[key]) if key else digest(row[asked], answer),
+        id=str(row[key]) if key else digest(row[asked] + listed, answer),
         task=task,
-        question=row[asked],
-        answer=reduce_answer(answer),
+        question=f"{row[asked]}\n{listed}" if listed else row[asked],
+        answer=reduced,
         extra={k: v for k, v in row.items() if k not in known},
     )
+
+
+def _choices(row: Mapping[str, Any]) -> list[str]:
+    choices = row.get("choices")
+    found = choices if isinstance(choices, list) and len(choices) <= len(LETTERS) else []
+    return found if all(isinstance(choice, str) for choice in found) else []
 
 
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, list):
+        return ", ".join(reduce_answer(_text(part)) for part in value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    real = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if isinstance(value, bool) or not real:
         raise ValueError(f"the reference answer must be a text or a number, found {value!r:.60}")
     return str(value)
 
@@ -119,7 +137,10 @@ def load_file(split: str, seed: int = 0, *, path: Path | str, task: str) -> Iter
             raise UserError(f"{path}:{number}: {error}") from error
         if found.id in first:
             where = first[found.id]
-            raise UserError(f"{path}:{number}: id {found.id!r} is already that of line {where}")
+            raise UserError(
+                f"{path}:{number}: id {found.id!r} is already that of line {where}; give each "
+                "row an id of its own, or delete the row"
+            )
         first[found.id] = number
         yield found
 
@@ -158,7 +179,7 @@ def load_hub(
 
 
 def _number(rows: Iterable[Mapping[str, Any]], task: str, split: str) -> Iterator[Problem]:
-    """Make problems of rows; those without an id are numbered, as the revision fixes their order."""
+    """Make problems of rows; those without an id are numbered, their order being fixed."""
     for number, row in enumerate(rows):
         key = {} if any(k in row for k in IDS) else {"id": f"{task}-{split}-{number}"}
         yield problem({**row, **key}, task)
@@ -193,7 +214,12 @@ def _hub(
     splits: Mapping[str, str],
     config: str | None = None,
 ) -> Task:
-    where = {"source": source, "revision": revision, "config": config, "splits": splits}
+    where: dict[str, Any] = {
+        "source": source,
+        "revision": revision,
+        "config": config,
+        "splits": splits,
+    }
     return Task(
         name=name,
         source=source,

@@ -19,9 +19,10 @@ import msgspec
 from skythought.records import Problem, digest
 
 PLACES = (
-    "oak pine elm ash fir yew birch cedar maple willow hazel alder beech larch rowan holly "
-    "linden poplar spruce walnut acacia cherry laurel olive"
-).split()
+    *("oak", "pine", "elm", "ash", "fir", "yew", "birch", "cedar", "maple", "willow", "hazel"),
+    *("alder", "beech", "larch", "rowan", "holly", "linden", "poplar", "spruce", "walnut"),
+    *("acacia", "cherry", "laurel", "olive"),
+)
 
 SPLITS = {"test": range(0, 2), "dev": range(2, 4), "train": range(4, 16)}
 
