@@ -25,7 +25,7 @@ from skythought.reporting.results import summarize
 
 paper_change = paper.change
 
-_REPRODUCED = {"reproduced": "yes", "not reproduced": "no", "undecided": "undecided"}
+_AGREES = {"reproduced": "yes", "not reproduced": "no", "undecided": "undecided"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +59,11 @@ def table(results: dict[str, Any]) -> Table:
     """Lay the main table out for a terminal."""
     note = f"changes in points against correct traces; published: {paper.SOURCE}"
     title = Text(f"study {results['study']}")
-    found = Table(title=title, caption=note, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    found = Table(title=title, caption=note, box=SIMPLE_HEAD, show_edge=False, padding=0)
     found.add_column("training data", min_width=24)
     for name in ("accuracy", "change", "95 % interval", "published"):
         found.add_column(name, justify="right", no_wrap=True)
-    found.add_column("reproduced", no_wrap=True)
+    found.add_column("agrees", no_wrap=True)
     for arm in results["arms"]:
         found.add_row(
             Text(arm["title"]),
@@ -71,6 +71,6 @@ def table(results: dict[str, Any]) -> Table:
             wording.points(arm["delta"]),
             wording.between(arm["delta_low"], arm["delta_high"]),
             wording.signed(arm["paper_change"]),
-            _REPRODUCED.get(arm["agreement"], wording.NONE),
+            _AGREES.get(arm["agreement"], wording.NONE),
         )
     return found

@@ -8,7 +8,7 @@ paper has too. A row that does not agree with the paper is said to; see `paper.R
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from skythought.reporting import paper
@@ -144,7 +144,7 @@ def limits(results: dict[str, Any]) -> Iterator[str]:
             )
 
 
-def by_row(rows: list[Row]) -> Iterator[str]:
+def by_row(rows: Iterable[Row]) -> Iterator[str]:
     """Set each measured change beside the published one."""
     for row in rows:
         if row["agreement"] is None:

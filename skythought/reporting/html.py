@@ -80,7 +80,8 @@ def page(study: Study, results: dict[str, Any]) -> str:
 
 
 def _findings(results: dict[str, Any]) -> str:
-    texts = [*findings.general(results), *findings.limits(results)]
+    unlike = findings.by_row(row for row in results["arms"] if row["agreement"] != "reproduced")
+    texts = [*findings.general(results), *unlike, *findings.limits(results)]
     return _list(texts, "findings")
 
 
@@ -94,11 +95,12 @@ def _results(rows: list[Row]) -> str:
         f'<figure><div class="wide">{plots_wide}</div><div class="narrow">{plots_narrow}</div>'
         f"<figcaption>Measured changes beside the published ones ({paper.SOURCE}: a model of 32 "
         "billion parameters, averages over four benchmarks).</figcaption></figure>"
-        for plots_wide, plots_narrow in [(plots.effects(rows, 880), plots.effects(rows, 350))]
+        for plots_wide, plots_narrow in [(plots.effects(rows, 990), plots.effects(rows, 350))]
         if plots_wide
     )
     by_row = list(findings.by_row(rows))
-    told = f"<h3>Row by row</h3>{_list(by_row, 'findings rows')}" if by_row else ""
+    told = _list(by_row, "findings rows")
+    told = f"<details><summary>Every row in words</summary>{told}</details>" if by_row else ""
     return (
         f"{sides}{_main_table(rows, caption)}{told}"
         f'<p class="note"><strong>Rule of agreement.</strong> {safe(paper.RULE)}</p>'
@@ -114,17 +116,19 @@ def _main_table(rows: list[Row], caption: str) -> str:
     ).removesuffix("</tr>")
     head += "".join(
         f'<th scope="col">{name}</th>'
-        for name in ("95 % interval", "p", "change", "MATH-500", "AIME24")
+        for name in ("95 % interval", "p", "change", "MATH‑500", "AIME24")
     )
     head += '<th scope="col" class="text">agreement</th></tr>'
     bodies = []
     for group, members in _grouped(rows):
         title = plots.HEADS.get(group, group)
         lines = [f'<tr><th class="group" scope="rowgroup" colspan="10">{safe(title)}</th></tr>']
+        if len(members) == 1:  # its own title says it
+            lines = []
         for row in members:
             known = paper.ROWS.get(row["name"])
             reference = row["name"] == "correct"
-            kind = "disagree" if row["agreement"] == "not reproduced" else "agree"
+            kind = "text disagree" if row["agreement"] == "not reproduced" else "text"
             lines.append(
                 f"<tr>{_name(row)}"
                 + _cells(
@@ -140,8 +144,7 @@ def _main_table(rows: list[Row], caption: str) -> str:
                     f"{known.aime24:.1f}" if known else NONE,
                     kind="published",
                 )
-                + f'<td class="text {kind if row["agreement"] else ""}">{row["agreement"] or NONE}'
-                "</td></tr>"
+                + f'<td class="{kind}">{row["agreement"] or NONE}</td></tr>'
             )
         bodies.append(f"<tbody>{''.join(lines)}</tbody>")
     return _table(head, "".join(bodies), caption, "Results of every arm")
@@ -214,7 +217,7 @@ def _training(study: Study, rows: list[Row]) -> str:
             "is the last loss. Each arm is trained on other text, so a lower loss is not a better "
             "student.</figcaption></figure>"
         )
-    wide, narrow = plots.lengths(rows, 880), plots.lengths(rows, 350)
+    wide, narrow = plots.lengths(rows, 990), plots.lengths(rows, 350)
     if wide:
         text += (
             f'<h3>Accuracy and length</h3><figure><div class="wide">{wide}</div>'
@@ -288,8 +291,9 @@ def _head(*names: str) -> str:
 
 def _table(head: str, bodies: str, caption: str, name: str) -> str:
     return (
-        f'<div class="scroll" role="region" aria-label="{name}" tabindex="0"><table>'
-        f"<caption>{safe(caption)}</caption><thead>{head}</thead>{bodies}</table></div>"
+        f'<p class="note">{safe(caption)}</p>'
+        f'<div class="scroll" role="region" aria-label="{name}" tabindex="0">'
+        f'<table aria-label="{name}"><thead>{head}</thead>{bodies}</table></div>'
     )
 
 

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 Scale = Callable[[float], float]
 
 HEADS = {
-    "clean": "Clean",
+    "clean": "Clean traces",
     "content": "Content broken",
     "structure": "Structure broken",
     "short": "Short answers",
@@ -105,12 +105,12 @@ def _legend(width: int) -> Iterator[str]:
     yield _line(start, row, start + 24, row, "span stroke")
     yield f'<circle class="mark fill" cx="{start + 12}" cy="{row}" r="5"/>'
     yield _text(start + 32, row + 4, "measured, 95 % interval", "soft")
-    x, y = (start + 200, row) if wide else (start, row + 20)
+    x, y = (start + 205, row) if wide else (start, row + 20)
     yield _diamond(x + 12, y)
     yield _text(x + 25, y + 4, "published, not measured here", "soft")
-    x, y = (start, row + 22) if wide else (start, row + 40)
+    x, y = (start + 440, row) if wide else (start, row + 40)
     yield _line(x + 12, y - 7, x + 12, y + 7, "bound")
-    yield _text(x + 32, y + 4, f"boundary of {paper.BOUNDARY:g} points", "soft")
+    yield _text(x + 25, y + 4, f"boundary of {paper.BOUNDARY:g} points", "soft")
     if wide:
         yield _text(width - 50, row + 22 + 4, "measured", "soft end")
         yield _text(width, row + 22 + 4, "publ.", "soft end")
@@ -173,7 +173,7 @@ def lengths(rows: Sequence[Row], width: int) -> str:
     if not shown:
         return ""
     wide = width > 500
-    height, left, bottom = (380 if wide else 340), 40, 44
+    height, left, bottom = (380 if wide else 400), 50, 44
     most = max(row["mean_tokens"] for row in shown) or 1
     x = _scale(0, most * 1.04, left, width - 10)
     y = _scale(1, 0, 14, height - bottom)
@@ -188,8 +188,8 @@ def lengths(rows: Sequence[Row], width: int) -> str:
     taken = [(x(r["mean_tokens"]) - 6, y(r["accuracy"]) - 6, 12.0, 12.0) for r in shown]
     for row in shown:
         at = x(row["mean_tokens"]), y(row["accuracy"])
-        body.append(f'<g class="{safe(row["group"])}">{_shape(row["group"], *at)}</g>')
-        body.append(_label(row["title"], at, taken, width, height - bottom))
+        label = _label(row["title"], at, taken, width, height - bottom)
+        body.append(f'<g class="{safe(row["group"])}">{label}{_shape(row["group"], *at)}</g>')
     said = "; ".join(
         f"{row['title']}: {percent(row['accuracy'])} at {row['mean_tokens']:.0f} tokens"
         for row in shown
@@ -203,14 +203,16 @@ Box = tuple[float, float, float, float]
 
 def _label(text: str, at: tuple[float, float], taken: list[Box], width: int, floor: float) -> str:
     """Put a label beside its point, where no other label or point lies."""
-    long = 6.6 * len(text)
-    for dy in (0, -13, 13, -24, 24, -37, 37):
-        for side in (9, -9 - long, -long / 2):
-            box = (at[0] + side, at[1] + dy - 7, long, 14.0)
-            inside = box[0] >= 42 and box[0] + long <= width and 0 <= box[1] <= floor - 12
+    x, y = at
+    long = 7.6 * len(text)
+    for dy in (0, -15, 15, -30, 30, -45, 45, -60, 60, -75, 75):
+        for side, start, kind in ((9, x + 9, ""), (-9, x - 9 - long, "end")):
+            box = (start, y + dy - 7, long, 14.0)
+            inside = start >= 46 and start + long <= width and 0 <= box[1] <= floor - 12
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
-                return _text(box[0], at[1] + dy + 4, text, "")
+                leader = _line(x, y, x + side, y + dy, "grid") if dy else ""
+                return leader + _text(x + side, y + dy + 4, text, f"fill {kind}")
     return ""  # no room: the tables have the number
 
 

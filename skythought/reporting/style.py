@@ -27,7 +27,7 @@ body {
   margin: 0; background: var(--page); color: var(--ink); font: 17px/1.6 var(--serif);
   overflow-wrap: anywhere;
 }
-main, header, footer { max-width: 880px; margin: 0 auto; padding: 0 20px; }
+main, header, footer { max-width: 1040px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 56px; }
 .kicker { font: 600 12px/1.4 var(--sans); letter-spacing: .08em; color: var(--soft); margin: 0; }
 h1 { font-size: 34px; line-height: 1.2; font-weight: 600; margin: 8px 0 16px; text-wrap: balance; }
@@ -47,31 +47,35 @@ nav a { margin-right: 18px; text-decoration: none; white-space: nowrap; }
 .note, figcaption { font: 14px/1.5 var(--sans); color: var(--soft); max-width: 78ch; }
 figure { margin: 24px 0; }
 figcaption { margin-top: 8px; }
-.scroll { overflow-x: auto; margin: 16px 0; }
+.scroll { overflow-x: auto; margin: 10px 0 20px; }
 table {
   border-collapse: collapse; font: 14px/1.4 var(--sans); font-variant-numeric: tabular-nums;
   width: 100%; overflow-wrap: normal;
 }
-caption { text-align: left; font: 14px/1.5 var(--sans); color: var(--soft); padding: 0 0 10px; }
-th, td { padding: 6px 10px; text-align: right; vertical-align: baseline; font-weight: 400; }
+th, td { padding: 6px 8px; text-align: right; vertical-align: baseline; font-weight: 400; }
 th:first-child, td:first-child, .text { text-align: left; }
 th:first-child, td:first-child { padding-left: 0; }
 thead th { color: var(--soft); font-size: 13px; vertical-align: bottom; }
-thead tr:first-child th { border-top: 2px solid var(--ink); }
+thead tr:first-child > * { border-top: 2px solid var(--ink); }
 thead tr:last-child th { border-bottom: 1px solid var(--ink); }
 tbody tr:last-child > * { border-bottom: 1px solid var(--line); }
 tbody:last-child tr:last-child > * { border-bottom: 2px solid var(--ink); }
 th.span { text-align: center; color: var(--ink); border-bottom: 1px solid var(--line); }
 td, tbody th { white-space: nowrap; }
-tbody th[scope=row] { min-width: 11em; }
 .published { color: var(--soft); }
 .group { color: var(--soft); font-size: 13px; padding-top: 12px; }
 tbody tr .group { border-bottom: 0; }
-.facts { width: auto; } .facts td, .facts th { white-space: normal; text-align: left; }
+.facts { width: auto; }
+.facts td, .facts th { white-space: normal; text-align: left; padding-block: 3px; }
+.facts tbody:last-child tr:last-child > * { border-bottom: 0; }
 .facts th { color: var(--soft); padding-right: 24px; }
-.agree { font-weight: 600; } .disagree { font-weight: 600; color: var(--wrong); }
+td.text, thead th.text { padding-left: 16px; padding-right: 0; }
+.disagree { font-weight: 600; color: var(--wrong); }
 svg { display: block; width: 100%; height: auto; font: 13px var(--sans); }
-svg text { fill: var(--ink); font-variant-numeric: tabular-nums; }
+svg text {
+  fill: var(--ink); font-variant-numeric: tabular-nums;
+  paint-order: stroke; stroke: var(--page); stroke-width: 3px; stroke-linejoin: round;
+}
 svg .soft { fill: var(--soft); } svg .head { font-weight: 600; }
 svg .end { text-anchor: end; } svg .mid { text-anchor: middle; }
 svg .grid { stroke: var(--line); stroke-width: 1; }
@@ -85,7 +89,7 @@ svg .mark { stroke: var(--page); stroke-width: 1; }
 svg .span { stroke-width: 2.5; stroke-linecap: round; }
 .content { --group: var(--content); } .structure { --group: var(--structure); }
 .clean { --group: var(--clean); } .base { --group: var(--base); } .short { --group: var(--short); }
-.fill { fill: var(--group, var(--ink)); } .stroke { stroke: var(--group, var(--ink)); }
+svg .fill { fill: var(--group, var(--ink)); } .stroke { stroke: var(--group, var(--ink)); }
 .narrow { display: none; }
 .multiples { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); }
 .multiples { gap: 20px 16px; }
@@ -109,7 +113,7 @@ footer { margin-top: 64px; padding-bottom: 48px; }
   header { padding-top: 28px; } h2 { margin-top: 44px; }
   .wide { display: none; } .narrow { display: block; }
   .scroll th:first-child { position: sticky; left: 0; background: var(--page); max-width: 40vw; }
-  tbody th[scope=row] { min-width: 8.5em; white-space: normal; }
+  tbody th[scope=row] { min-width: 8.5em; max-width: 40vw; white-space: normal; }
   .multiples { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
 }
 @media print { nav { display: none; } pre { max-height: none; } h2 { break-after: avoid; } }
