@@ -67,6 +67,14 @@ class Config:
     """Print so many originals against what became of them."""
 
 
+class _Manifest(msgspec.Struct):
+    """What is read of the manifest beside an output file."""
+
+    config: dict[str, Any]
+    counts: dict[str, int]
+    output: str  # hash of the file
+
+
 def run(config: Config) -> dict[str, Any]:
     """Perturb; returns the counts of the file, or of each file by name with `grid`.
 
@@ -74,6 +82,8 @@ def run(config: Config) -> dict[str, Any]:
         UserError: no input, no trace with a thought, an unknown kind, a fraction outside 0 to 1, or
             an output file of other settings.
     """
+    if config.show < 0:
+        raise UserError(f"--show {config.show}: give 0 or more")
     if config.grid:
         if config.kind or config.fraction is not None:
             raise UserError(
@@ -183,7 +193,7 @@ def show(traces: Iterator[Trace], perturbed: Callable[[Trace], Trace]) -> None:
     console = Console()
     for trace in traces:
         new = perturbed(trace)
-        console.rule(Text(f"{trace.id}  {new.edits[-1]}"))
+        console.rule(Text(_plain(f"{trace.id}  {new.edits[-1]}")))
         kept = 0
         for pieces in diff.thoughts(trace.thought, new.thought):
             if all(mark == " " for mark, _ in pieces):
@@ -206,9 +216,13 @@ def _text(pieces: list[diff.Piece]) -> Text:
     """Colour a diff; marks stand around changes too, for terminals and files without colour."""
     text = Text()
     for mark, piece in pieces:
-        shown = CONTROL.sub("\N{REPLACEMENT CHARACTER}", piece)
+        shown = _plain(piece)
         text.append(shown if mark == " " else f"[{mark}{shown}{mark}]", style=STYLES[mark])
     return text
+
+
+def _plain(text: str) -> str:
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _made_already(output: Path, manifest: Path, identity: dict[str, Any]) -> dict[str, int] | None:
@@ -221,20 +235,22 @@ def _made_already(output: Path, manifest: Path, identity: dict[str, Any]) -> dic
         return None
     if not manifest.exists():
         raise UserError(f"{output}: exists, and not from perturb; choose another output")
-    old = msgspec.json.decode(manifest.read_bytes())
-    for key in sorted({*identity, *old["config"]}):
-        if old["config"].get(key) != identity.get(key):
+    try:
+        old = msgspec.json.decode(manifest.read_bytes(), type=_Manifest)
+    except msgspec.DecodeError as error:
+        raise UserError(f"{manifest}: not a manifest of perturb; delete it and {output}") from error
+    for key in sorted({*identity, *old.config}):
+        if old.config.get(key) != identity.get(key):
             raise UserError(
-                f"{output}: was made with {key}={old['config'].get(key)!r}, now "
+                f"{output}: was made with {key}={old.config.get(key)!r}, now "
                 f"{identity.get(key)!r}; choose another output or delete it"
             )
-    if old["output"] != _hash([output]):
+    if old.output != _hash([output]):
         raise UserError(
             f"{output}: was changed after it was made; choose another output or delete it"
         )
     progress.say(f"{output}: made already with these settings")
-    counts: dict[str, int] = old["counts"]
-    return counts
+    return old.counts
 
 
 def _hash(paths: list[Path]) -> str:

@@ -6,8 +6,8 @@ r"""Replace the final answer by a wrong one, in the thought's last statement and
     thought   ... 9 plus 3 is 12. That agrees, so the toll is 10.
     answer    The toll from oak to fir is \boxed{10}.
 
-The final answer is what the last \boxed{} of the solution holds, else the solution's last number. It
-must hold exactly one number; traces with other answers (letters, tuples, fractions) stay as they
+The final answer is what the last \boxed{} of the solution holds, else the solution's last number.
+It must hold exactly one number; traces with other answers (letters, tuples, fractions) stay as they
 are. The other way to wrong demonstrations is to keep traces that were graded incorrect:
 `skythought curate --outcome incorrect`.
 """
@@ -38,14 +38,14 @@ def answers(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
     """Replace the final answer, with probability `fraction` (a trace has only one).
 
     In the thought and the solution: in the last sentence that holds it, and in every sentence with
-    a box. In the solution also where it is a result ("= 12", "is 12", "**12**").
+    a box. In the solution also from where it is first a result ("= 12", "is 12", "**12**") on.
     """
     old = final(trace.answer)
     if old is None or rng.random() >= fraction:
         return trace
     new = another(old, rng)
     thought = _replace(trace.thought, old, new, _statements(trace.thought, old))
-    spans = [*_statements(trace.answer, old), *_results(trace.answer, old)]
+    spans = [*_statements(trace.answer, old), *_from_result(trace.answer, old)]
     answer = _replace(trace.answer, old, new, spans)
     return msgspec.structs.replace(trace, thought=thought, answer=answer)
 
@@ -91,10 +91,11 @@ def _statements(text: str, old: str) -> list[tuple[int, int]]:
     return last + [s for s in spans if BOXED.search(text, *s)]
 
 
-def _results(text: str, old: str) -> list[tuple[int, int]]:
-    """Find where the number is the result of something."""
-    places = _places(text, old)
-    return [(a, b) for a, b in places if RESULT.search(text[max(0, a - LOOK_BACK) : a])]
+def _from_result(text: str, old: str) -> list[tuple[int, int]]:
+    """Give the text from where the number is first the result of something, or nothing."""
+    starts = (start for start, _ in _places(text, old))
+    found = (a for a in starts if RESULT.search(text[max(0, a - LOOK_BACK) : a]))
+    return [(start, len(text)) for start in found][:1]
 
 
 def _replace(text: str, old: str, new: str, spans: list[tuple[int, int]]) -> str:
@@ -104,5 +105,6 @@ def _replace(text: str, old: str, new: str, spans: list[tuple[int, int]]) -> str
         if any(a <= start < b for a, b in spans):
             comma = COMMA.search(text, start, end)
             marked = f"{int(whole):,}".replace(",", comma[0]) if comma else whole
-            text = text[:start] + marked + dot + decimals + text[end:]
+            rest = dot + decimals or "".join(text[start:end].partition(".")[1:])  # 12.00
+            text = text[:start] + marked + rest + text[end:]
     return text

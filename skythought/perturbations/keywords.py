@@ -28,6 +28,7 @@ END = re.compile(r"[.!?]+(?=\s|$|[\"'”’)\]*_])[ \t]*")
 # Two letters or more and no operator after it: `x` and `ab =` are symbols, not words.
 WORD = re.compile(r"[a-z][a-z'’-]*[a-z](?![\w'’(^]|[ \t]*[=<>+*/^_])")
 AROUND = {"*": "*", "_": "_", '"': '"', "(": ")", "“": "”", "[": "]"}
+OPENING = '"“‘(['
 LOOK_BACK = 80  # characters before a keyword that tell whether it begins a sentence
 
 
@@ -56,6 +57,9 @@ def cut(text: str, start: int, end: int) -> str:
             right = _capitalise(right)
         return _close_gap(left, right)
     left, right = _unwrap(left, right)
+    if left[-1:] in tuple(OPENING):
+        right = right[HANGING.match(right).end() :]  # type: ignore[union-attr]  # matches anything
+        return left + (_capitalise(right) if word[0].isupper() else right)
     if left.rstrip(" \t")[-1:] in tuple(",;:(—–"):
         right = right[HANGING.match(right).end() :]  # type: ignore[union-attr]  # matches anything
     if not right.strip(" \t") or right.lstrip(" \t")[0] in ".!?)]\n":
