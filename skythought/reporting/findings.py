@@ -133,9 +133,10 @@ def limits(results: dict[str, Any]) -> Iterator[str]:
     for arm in arms:
         asked = arm["n_problems"] * len(arm["seeds"])
         if arm["errors"]:
+            one = arm["errors"] == 1
             yield (
-                f"{arm['title'].capitalize()}: {arm['errors']} answers could not be graded; their "
-                "problems are left out."
+                f"{arm['title'].capitalize()}: {arm['errors']} answer{'' if one else 's'} could "
+                f"not be graded; {'its problem is' if one else 'their problems are'} left out."
             )
         if asked and arm["truncated"] / asked >= MANY_TRUNCATED:
             yield (

@@ -205,14 +205,15 @@ def _label(text: str, at: tuple[float, float], taken: list[Box], width: int, flo
     """Put a label beside its point, where no other label or point lies."""
     x, y = at
     long = 7.6 * len(text)
-    for dy in (0, -15, 15, -30, 30, -45, 45, -60, 60, -75, 75):
-        for side, start, kind in ((9, x + 9, ""), (-9, x - 9 - long, "end")):
+    for dy in (0, -17, 17, -32, 32, -47, 47, -62, 62):
+        sides = [(x + 9, x + 9, ""), (x - 9 - long, x - 9, "end")]
+        for start, anchor, kind in [*sides, (x - long / 2, x, "mid")] if dy else sides:
             box = (start, y + dy - 7, long, 14.0)
             inside = start >= 46 and start + long <= width and 0 <= box[1] <= floor - 12
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
-                leader = _line(x, y, x + side, y + dy, "grid") if dy else ""
-                return leader + _text(x + side, y + dy + 4, text, f"fill {kind}")
+                leader = _line(x, y, anchor, y + dy, "grid") if dy else ""
+                return leader + _text(anchor, y + dy + 4, text, f"fill {kind}")
     return ""  # no room: the tables have the number
 
 

@@ -96,4 +96,4 @@ def cut(text: str, place: str) -> str:
 def cut_short(text: str, most: int = 90) -> str:
     """Give the beginning of a text on one line."""
     line = " ".join(text[: 10 * most].split())
-    return line if len(line) <= most else f"{line[:most]}…"
+    return line if len(line) <= most else f"{line[:most].rstrip(' .,;')}…"
