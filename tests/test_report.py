@@ -295,3 +295,16 @@ def test_results_hold_only_plain_values(tmp_path: Path) -> None:
     results = report.run(report.Config(study=build(tmp_path, {"correct": {0: "1"}})))
     assert msgspec.json.decode(msgspec.json.encode(results)) == results
     assert msgspec.json.decode((tmp_path / "results.json").read_bytes()) == results
+
+
+def test_of_several_samples_of_a_problem_the_first_counts(tmp_path: Path) -> None:
+    build(tmp_path, {"correct": {0: "10"}})
+    folder = tmp_path / "arms" / "correct" / "seed0" / "greedy"
+    for trace in store.read(folder / "traces.jsonl", Trace):
+        with store.Appender(folder / "traces.jsonl") as file:
+            file.add(msgspec.structs.replace(trace, id=f"{trace.id}-1", sample=1))
+        with store.Appender(folder / "verdicts.jsonl") as file:
+            verdict = Verdict(trace_id=f"{trace.id}-1", verifier="number@1", outcome="incorrect")
+            file.add(verdict)
+    row = made(tmp_path)["correct"]
+    assert (row["accuracy"], row["n"], row["mean_tokens"]) == (0.5, 2, 15.0)
