@@ -11,12 +11,13 @@ yields a completion as soon as it is finished, in any order.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from skythought import registry
 from skythought.errors import UserError
-from skythought.records import Completion, Request, Sampling
+from skythought.records import Completion, Finish, Request, Sampling
 
 BACKENDS = {
     "hf": "skythought.backends.hf:HuggingFace",  # transformers, on this machine
@@ -52,3 +53,11 @@ def make(name: str, model: str, options: dict[str, Any] | None = None) -> Backen
     except ValueError as error:
         raise UserError(f"backend {name!r}: {error}") from error
     return built
+
+
+def cut(text: str, max_tokens: int) -> tuple[str, Finish, int]:
+    """Cut a text after so many words, for backends without a tokenizer: (text, finish, words)."""
+    ends = [word.end() for word in re.finditer(r"\S+", text)]
+    if len(ends) <= max_tokens:
+        return text, "stop", len(ends)
+    return text[: ends[max_tokens - 1]], "length", max_tokens

@@ -47,7 +47,8 @@ class PreallocatedCache(Cache):  # type: ignore[misc]
     """A cache with room for a known number of positions."""
 
     def __init__(self, config: Any, room: int) -> None:
-        super().__init__(layers=[_Layer(room) for _ in range(config.num_hidden_layers)])
+        n_layers = config.get_text_config().num_hidden_layers
+        super().__init__(layers=[_Layer(room) for _ in range(n_layers)])
 
     def keep_rows(self, rows: torch.Tensor) -> None:
         """Drop all rows of the batch but these."""

@@ -10,90 +10,174 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skythought import formats
-from skythought.errors import UserError, require
+from skythought import formats, progress
+from skythought.errors import UserError, require, unknown
 from skythought.records import Completion, Finish, Request, Sampling
 
 if TYPE_CHECKING:
     import torch
 
+MINI = "mini"  # names the model that is shipped in the package
+HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")
+SCALE = ("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern")  # of an adapter
+DTYPES = ("auto", "float32", "bfloat16", "float16")
 CACHE_BYTES = 768 * 2**20  # what the keys and values of one batch may take
 
 
+def locate(model: str) -> str:
+    """Give the folder of the model in the package for `mini`; any other name stays as it is.
+
+    Raises:
+        UserError: the package holds no model.
+    """
+    if model != MINI or Path(model).is_dir():
+        return model
+    folder = files("skythought") / "models" / MINI
+    if not folder.is_dir():
+        raise UserError(f"{folder}: the package holds no model; make one with: make base-model")
+    return str(folder)
+
+
 def weights_hash(folder: Path) -> str:
-    """Hash the weight files of a local checkpoint (12 hex digits)."""
+    """Hash the weight files of a local checkpoint, and the scale of an adapter (12 hex digits)."""
     sha = hashlib.sha256()
     for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*model*.bin")]):
         with file.open("rb") as data:
             sha.update(file.name.encode())
             while block := data.read(2**20):
                 sha.update(block)
+    if adapter := _adapter(folder):
+        sha.update(json.dumps([adapter.get(key) for key in SCALE], sort_keys=True).encode())
     return sha.hexdigest()[:12]
 
 
 def identity(model: str) -> str:
     """Name a model for records: a local folder with a hash of its weights, a hub name as it is."""
-    folder = Path(model)
+    folder = Path(locate(model))
     return f"{folder.resolve().name}@{weights_hash(folder)}" if folder.is_dir() else model
 
 
-def load(model: str, dtype: str = "auto") -> tuple[Any, Any, str]:
+def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str]:
     """Load (model, tokenizer, identity); an adapter folder is merged into its base.
+
+    Args:
+        model: folder, hub name, `mini`, or the folder of an adapter.
+        dtype: type of the weights; "auto" is the one they are stored in.
+        base: base of an adapter, in place of the one it names.
 
     Raises:
         UserError: nothing loadable under this name, or no chat template.
     """
     if not model:
         raise UserError("which model? give --model FOLDER, or the name of one on the hub")
-    transformers = require("transformers", "train")
-    folder = Path(model)
-    adapter = folder / "adapter_config.json"
-    base = model
-    if adapter.exists():
-        base = json.loads(adapter.read_text())["base_model_name_or_path"]
+    folder = Path(locate(model))
+    adapter = _adapter(folder)
+    if adapter is None:
+        if base:
+            raise UserError(f"model {model!r} is no adapter, so it has no base {base!r}")
+        return (*pretrained(model, dtype), identity(model))
+    base = base or adapter["base_model_name_or_path"]
+    if Path(base).is_absolute() and not Path(base).is_dir():
+        raise UserError(
+            f"{folder}: the adapter's base model is not at {base} any more; say where it is: "
+            "--backend-args base=FOLDER"
+        )
+    own = (folder / "tokenizer_config.json").exists()
+    net, tokenizer = pretrained(base, dtype, tokenizer=str(folder) if own else "")
+    peft = require("peft", "train")
     try:
-        net = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
-        source = model if (folder / "tokenizer_config.json").exists() else base
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise UserError(f"model {base!r} cannot be loaded: {first}") from error
-    name = identity(model)
-    if adapter.exists():
-        peft = require("peft", "train")
-        net = peft.PeftModel.from_pretrained(net, model).merge_and_unload()
-        name += f"+{identity(base)}"
-    formats.require_chat_template(tokenizer, model)
-    return net, tokenizer, name
+        net = peft.PeftModel.from_pretrained(net, str(folder)).merge_and_unload()
+    except (RuntimeError, OSError, ValueError) as error:
+        first = _first_line(error)
+        raise UserError(f"{folder}: the adapter does not fit its base {base!r}: {first}") from error
+    return net, tokenizer, f"{identity(str(folder))}+{identity(base)}"
+
+
+def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
+    """Load (model, tokenizer) of a folder, a hub name or `mini`.
+
+    Raises:
+        UserError: nothing loadable under this name, weights that are not whole, or no chat
+            template.
+    """
+    transformers = require("transformers", "train")
+    safetensors = require("safetensors", "train")
+    if not progress.console.is_terminal:
+        transformers.utils.logging.disable_progress_bar()
+    place = locate(name)
+    if not Path(place).is_dir() and not HUB_NAME.fullmatch(place):
+        raise UserError(f"model {name!r}: no such folder")
+    try:
+        net, report = transformers.AutoModelForCausalLM.from_pretrained(
+            place, dtype=dtype, output_loading_info=True
+        )
+        words = transformers.AutoTokenizer.from_pretrained(tokenizer or place)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        missing = "" if Path(place).is_dir() else "there is no such folder, and the hub says: "
+        raise UserError(
+            f"model {name!r} cannot be loaded: {missing}{_first_line(error)}"
+        ) from error
+    if lacking := sorted(report["missing_keys"]):
+        raise UserError(
+            f"model {name!r} cannot be loaded: its files lack {len(lacking)} of the weights, the "
+            f"first is {lacking[0]}"
+        )
+    formats.require_chat_template(words, tokenizer or place)
+    return net, words
+
+
+def _adapter(folder: Path) -> dict[str, Any] | None:
+    """Read the config of an adapter folder; None where it is none."""
+    path = folder / "adapter_config.json"
+    if not path.is_file():
+        return None
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 class HuggingFace:
     """Decodes with a transformers causal language model.
 
     Args:
-        model: folder, hub name or adapter folder.
-        dtype: "auto" (as stored), "float32" or "bfloat16".
-        device: "auto", "cpu" or "cuda".
+        model: folder, hub name, `mini` (the model in the package) or adapter folder.
+        dtype: "auto" (as stored), "float32", "bfloat16" or "float16".
+        device: "auto", "cpu", "cuda" or "cuda:1".
         max_batch: rows decoded together at most; fewer where the cache would not fit.
+        base: base model of an adapter, where it is not where the adapter says.
     """
 
     def __init__(
-        self, model: str, dtype: str = "auto", device: str = "auto", max_batch: int = 512
+        self,
+        model: str,
+        dtype: str = "auto",
+        device: str = "auto",
+        max_batch: int = 512,
+        base: str = "",
     ) -> None:
         torch = require("torch", "train")
-        self.model, self.tokenizer, self.identity = load(model, dtype)
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = device
-        self.model.to(device).eval()
+        if dtype not in DTYPES:
+            raise unknown("dtype", dtype, DTYPES)
+        self.device = _device(torch, device)
         self.max_batch = int(max_batch)
+        if self.max_batch < 1:
+            raise UserError(f"max_batch={max_batch}: give 1 or more")
+        self.model, self.tokenizer, self.identity = load(model, dtype, base)
+        self.model.to(self.device).eval()
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield completions batch by batch; prompts of similar length share a batch."""
@@ -107,7 +191,7 @@ class HuggingFace:
             )
 
     def _batch_size(self, tokens: int) -> int:
-        config = self.model.config
+        config = self.model.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         width = (
             getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -187,6 +271,19 @@ class HuggingFace:
         return out, finishes
 
 
+def _device(torch: Any, name: str) -> str:
+    """Choose a device, or refuse one that is not there."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(name).type
+    except RuntimeError as error:
+        raise UserError(f"device={name}: give auto, cpu or cuda") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device={name}: no GPU is visible here; give device=cpu")
+    return name
+
+
 def _stop_ids(model: Any, tokenizer: Any) -> set[int]:
     """Collect the tokens that end a turn, from the generation config and the tokenizer."""
     found = {tokenizer.eos_token_id}
@@ -214,5 +311,6 @@ def _choose(logits: torch.Tensor, draws: list[float], sampling: Sampling) -> tor
         ranked = ranked.masked_fill(total - ranked >= sampling.top_p, 0.0)
         total = ranked.cumsum(-1)
     draw = torch.tensor(draws, device=logits.device, dtype=total.dtype)[:, None] * total[:, -1:]
-    place = torch.searchsorted(total, draw, right=True).clamp(max=logits.shape[-1] - 1)
+    place = torch.searchsorted(total, draw, right=True)
+    place = place.clamp(max=(ranked > 0).sum(-1, keepdim=True) - 1)  # a draw may round up to 1
     return index.gather(-1, place)[:, 0]

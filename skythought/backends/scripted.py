@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from skythought import store
+from skythought.backends import cut
 from skythought.errors import UserError
 from skythought.records import Completion, Request, Sampling, digest
 
@@ -18,6 +19,8 @@ class Scripted:
     """Answers each question with the responses a file lists for it."""
 
     def __init__(self, model: str) -> None:
+        if not model:
+            raise UserError("scripted backend: which script? give --model FILE.jsonl")
         self.answers: dict[str, list[str]] = {}
         for number, row in store.read_rows(Path(model)):
             if not isinstance(row.get("question"), str) or not isinstance(row.get("response"), str):
@@ -34,12 +37,5 @@ class Scripted:
                     id=request.id, text="", finish="error", error="question not in the script"
                 )
                 continue
-            words = known[request.sample % len(known)].split(" ")
-            text = " ".join(words[: sampling.max_tokens])
-            cut = len(words) > sampling.max_tokens
-            yield Completion(
-                id=request.id,
-                text=text,
-                finish="length" if cut else "stop",
-                completion_tokens=min(len(words), sampling.max_tokens),
-            )
+            text, finish, n_words = cut(known[request.sample % len(known)], sampling.max_tokens)
+            yield Completion(id=request.id, text=text, finish=finish, completion_tokens=n_words)

@@ -17,10 +17,13 @@ import random
 from collections.abc import Iterator, Sequence
 
 from skythought import formats
-from skythought.errors import UserError
+from skythought.backends import cut
+from skythought.errors import UserError, unknown
 from skythought.records import Completion, Request, Sampling, digest
 from skythought.tasks import toll_roads
 from skythought.tasks.toll_roads import Roads
+
+STYLES = ("long", "short")
 
 Open = list[tuple[str, int]]  # places seen but not visited, with their totals; the last is next
 
@@ -39,9 +42,12 @@ class SymbolicTeacher:
     def __init__(
         self, model: str = "", slip: float = 0.03, overlook: float = 0.6, style: str = "long"
     ) -> None:
-        if style not in ("long", "short"):
-            raise UserError(f"symbolic teacher: style must be long or short, not {style!r}")
+        if style not in STYLES:
+            raise unknown("style", style, STYLES)
         self.slip, self.overlook, self.style = float(slip), float(overlook), style
+        for name, value in (("slip", self.slip), ("overlook", self.overlook)):
+            if not 0 <= value <= 1:
+                raise UserError(f"{name}={value:g}: give a probability from 0 to 1")
         self.identity = f"symbolic@1 {style} slip={self.slip:g} overlook={self.overlook:g}"
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
@@ -50,7 +56,7 @@ class SymbolicTeacher:
             question = request.messages[-1].content
             rng = random.Random(digest(question, request.sample, sampling.seed))
             try:
-                roads = toll_roads.read(question)
+                roads = read(question)
             except ValueError as error:
                 yield Completion(id=request.id, text="", finish="error", error=str(error))
                 continue
@@ -61,8 +67,8 @@ class SymbolicTeacher:
             if self.style == "short":
                 steps, answer = [], f"{steps[0]} {answer}"
             text = formats.teach("\n\n".join(steps), answer)
-            n_words = len(text.split())
-            yield Completion(id=request.id, text=text, finish="stop", completion_tokens=n_words)
+            text, finish, n_words = cut(text, sampling.max_tokens)
+            yield Completion(id=request.id, text=text, finish=finish, completion_tokens=n_words)
 
     def think(self, roads: Roads, rng: random.Random) -> tuple[list[str], int]:
         """Search one problem; returns the steps and the total the teacher believes in."""
@@ -99,6 +105,27 @@ class SymbolicTeacher:
         if rng.random() < self.slip:
             return max(0, a + b + rng.choice([-2, -1, 1, 2, 10]))
         return a + b
+
+
+def read(question: str) -> Roads:
+    """Read a question, and refuse one the search would not end on.
+
+    Raises:
+        ValueError: not a toll-roads question, or its roads are no tree that leads to the goal.
+    """
+    roads = toll_roads.read(question)
+    into = {to: place for place, out in roads.roads for to, _ in out}
+    place, n_roads = roads.goal, 0
+    while place != roads.start and place in into and n_roads <= len(into):
+        place, n_roads = into[place], n_roads + 1
+    tree = (
+        len(into) == sum(len(out) for _, out in roads.roads)
+        and len(dict(roads.roads)) == len(roads.roads)
+        and roads.start not in into
+    )
+    if place != roads.start or not n_roads or not tree:
+        raise ValueError(f"no single way from {roads.start} to {roads.goal}: {question[:80]!r}")
+    return roads
 
 
 def join(parts: Sequence[str]) -> str:
@@ -157,7 +184,7 @@ def expand(
     if len(out) == 1:
         roads = f"The only road goes to {out[0][0]} for {out[0][1]}."
     else:
-        roads = f"The roads go to {out[0][0]} for {out[0][1]} and to {out[1][0]} for {out[1][1]}."
+        roads = f"The roads go {join([f'to {to} for {toll}' for to, toll in out])}."
     adds = join([f"{total} plus {toll} is {s}" for (_, toll), s in zip(out, sums, strict=True)])
     to, at = out[0][0], sums[0]
     go = rng.choice((f"I go to {to} at {at}", f"I take the road to {to} at {at}"))
@@ -206,6 +233,8 @@ def _route(start: str, way: Sequence[tuple[str, int]]) -> str:
 
 
 def _sums(way: Sequence[tuple[str, int]], sums: Sequence[int]) -> str:
+    if len(way) == 1:
+        return "There is nothing to add."
     adds = join(
         [
             f"{before} plus {toll} is {after}"
