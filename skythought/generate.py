@@ -14,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from skythought import backends, formats, progress, store, tasks
 from skythought.backends import Backend
@@ -65,7 +67,21 @@ class Config:
 
 
 def run(config: Config) -> dict[str, int]:
-    """Generate; returns the number of traces, truncated ones and errors.
+    """Generate and say what the folder holds; returns the counts of `ask`.
+
+    Raises:
+        UserError: as `ask`.
+    """
+    counts = ask(config)
+    progress.say(
+        f"{config.result_dir}: {counts['traces']:,} traces, {counts['truncated']:,} truncated, "
+        f"{counts['errors']:,} errors, {counts['completion_tokens']:,} tokens"
+    )
+    return counts
+
+
+def ask(config: Config) -> dict[str, int]:
+    """Generate; returns the number of traces, truncated ones, errors and tokens.
 
     Raises:
         UserError: unknown names, bad options, a folder of another run, or too many errors.
@@ -77,8 +93,13 @@ def run(config: Config) -> dict[str, int]:
             raise UserError(f"--{flag} {value}: give {least} or more")
     if config.limit is not None and config.limit < 1:
         raise UserError(f"--limit {config.limit}: give 1 or more")
+    if not 0 <= config.max_error_rate <= 1:
+        raise UserError(f"--max-error-rate {config.max_error_rate:g}: give a share from 0 to 1")
     sampling = read_sampling(config.sampling_params, config.seed)
     task = tasks.get(config.task)
+    made_here = not task.revision and not task.name.startswith(tasks.FILE)
+    if made_here and config.limit is None:
+        raise UserError(f"task {config.task!r} makes its problems without end; give --limit N")
     problems = list(islice(task.load(config.split, seed=config.seed), config.start, _end(config)))
     if not problems:
         raise UserError(
@@ -218,7 +239,7 @@ def read_sampling(text: str, seed: int) -> Sampling:
     """Read sampling parameters such as `temperature=0.6,top_p=0.95,max_tokens=16384`.
 
     Raises:
-        UserError: an unknown parameter or a value that is no number.
+        UserError: an unknown parameter, or a value that is no number or out of range.
     """
     options = read_options(text)
     try:
@@ -229,7 +250,11 @@ def read_sampling(text: str, seed: int) -> Sampling:
 
 
 class _StrictSampling(Sampling, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`Sampling` that refuses names it does not know."""
+    """`Sampling` that refuses names it does not know and values out of range."""
+
+    temperature: Annotated[float, Meta(ge=0, le=100)] = Sampling().temperature
+    top_p: Annotated[float, Meta(gt=0, le=1)] = Sampling().top_p
+    max_tokens: Annotated[int, Meta(ge=1)] = Sampling().max_tokens
 
     def plain(self) -> Sampling:
         """Give the plain record."""
