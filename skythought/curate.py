@@ -1,10 +1,12 @@
 """Traces and verdicts in, training examples out, with the reason for everything left out.
 
     skythought curate runs/teacher --out data/correct.jsonl --outcome correct --per-problem 1
+    skythought curate r1-traces.jsonl --out data/correct.jsonl
 
 Writes the examples, and beside them `<out>.dropped.jsonl` (trace id and reason of each trace left
-out), `<out>.manifest.json` and `<out>.card.md`, the dataset card. Reads run folders that
-`skythought score` has graded; changes nothing in them.
+out), `<out>.manifest.json` and `<out>.card.md`, the dataset card. Reads run folders, and files of
+any known shape, that `skythought score` has graded; with `--outcome any` nothing needs a verdict.
+Of examples with the same prompt and completion the first is kept. Changes nothing in its inputs.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import tyro
 
-from skythought import progress, shapes, steps, store
+from skythought import progress, score, shapes, steps, store
 from skythought.errors import UserError
 from skythought.records import Example, Trace, Verdict, digest
 
@@ -28,30 +30,35 @@ class Config:
     """Choose training examples from graded traces."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Run folders with traces.jsonl and verdicts.jsonl."""
+    """Run folders, or JSONL files of traces of any known shape."""
     out: Path
     """JSONL file of training examples to write."""
     outcome: Literal["correct", "incorrect", "any"] = "correct"
-    """Which verdict a trace needs."""
+    """Which verdict a trace needs; any takes those without a verdict too."""
     per_problem: int | None = None
     """Keep at most so many traces of a problem, in the order they were sampled."""
     limit: int | None = None
     """Keep at most so many traces."""
     min_steps: int = 0
     """Leave out thoughts with fewer steps."""
+    keep_duplicates: bool = False
+    """Keep examples whose prompt and completion are those of another."""
 
 
 def run(config: Config) -> dict[str, Any]:
     """Curate; returns how many were kept and how many were dropped for each reason.
 
     Raises:
-        UserError: a folder without traces or verdicts, nothing kept, or an output file of another
+        UserError: an input without traces or verdicts, nothing kept, or an output file of another
             config.
     """
-    sources = [(folder, *_load(folder)) for folder in config.runs]
+    for flag, value in (("per-problem", config.per_problem), ("limit", config.limit)):
+        if value is not None and value < 1:
+            raise UserError(f"--{flag} {value}: give 1 or more")
+    sources = [_load(path, config.outcome) for path in config.runs]
     identity = {
         **{k: v for k, v in store.settings(config).items() if k not in ("out", "runs")},
-        "inputs": [digest([t.id for t in traces], verdicts) for _, traces, verdicts in sources],
+        "inputs": [digest(traces, verdicts) for traces, verdicts in sources],
     }
     manifest = config.out.with_name(config.out.name + ".manifest.json")
     if _made_already(config.out, manifest, identity):
@@ -61,16 +68,19 @@ def run(config: Config) -> dict[str, Any]:
     dropped: list[dict[str, str]] = []
     chosen: list[Trace] = []
     per_problem: Counter[str] = Counter()
-    for _, traces, verdicts in sources:
-        for trace, reason in judge(traces, verdicts, config, per_problem):
+    known: set[str] = set()
+    for traces, verdicts in sources:
+        for trace, reason in judge(traces, verdicts, config, per_problem, known):
             if reason is None and config.limit is not None and len(kept) >= config.limit:
                 reason = "limit"
             if reason is not None:
                 dropped.append({"trace_id": trace.id, "reason": reason})
                 continue
             per_problem[trace.problem_id] += 1
+            known.add(_lesson(trace))
             chosen.append(trace)
-            kept.append(shapes.example(trace, tags=(config.outcome,)))
+            verdict = verdicts.get(trace.id)
+            kept.append(shapes.example(trace, tags=(verdict.outcome if verdict else "not graded",)))
     reasons = dict(sorted(Counter(row["reason"] for row in dropped).items()))
     if not kept:
         raise UserError(f"no trace is left of {len(dropped)}: {reasons or 'the runs are empty'}")
@@ -81,7 +91,8 @@ def run(config: Config) -> dict[str, Any]:
     facts = {"stage": "curate", "config": identity, "counts": counts, "versions": store.versions()}
     store.write_whole(manifest, msgspec.json.format(msgspec.json.encode(facts), indent=1))
     store.write_records(config.out, kept)  # last: that it is there says that all of it is
-    progress.say(f"{config.out}: kept {len(kept)}, dropped {reasons}")
+    left_out = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
+    progress.say(f"{config.out}: {len(kept):,} examples kept; left out: {left_out}")
     return counts
 
 
@@ -90,8 +101,12 @@ def judge(
     verdicts: dict[str, Verdict],
     config: Config,
     per_problem: Counter[str],
+    known: set[str],
 ) -> Iterator[tuple[Trace, str | None]]:
-    """Give each trace a reason to leave it out, or None; the caller counts `per_problem`."""
+    """Give each trace a reason to leave it out, or None.
+
+    The caller counts what it keeps: in `per_problem`, and what it teaches in `known`.
+    """
     for trace in traces:
         verdict = verdicts.get(trace.id)
         cap = config.per_problem
@@ -99,16 +114,23 @@ def judge(
             yield trace, "error"
         elif trace.finish == "length":
             yield trace, "truncated"
-        elif verdict is None:
+        elif config.outcome != "any" and verdict is None:
             yield trace, "not graded"
-        elif config.outcome != "any" and verdict.outcome != config.outcome:
+        elif verdict is not None and config.outcome not in ("any", verdict.outcome):
             yield trace, f"verdict {verdict.outcome}"
         elif len(steps.split(trace.thought)) < config.min_steps:
             yield trace, "too few steps"
+        elif not config.keep_duplicates and _lesson(trace) in known:
+            yield trace, "duplicate"
         elif cap is not None and per_problem[trace.problem_id] >= cap:
             yield trace, "per-problem cap"
         else:
             yield trace, None
+
+
+def _lesson(trace: Trace) -> str:
+    """Name what a trace teaches: its prompt and completion, without where they came from."""
+    return digest(trace.messages, trace.thought, trace.answer)
 
 
 def card(name: str, traces: list[Trace], dropped: dict[str, int], config: Config) -> str:
@@ -133,23 +155,35 @@ def card(name: str, traces: list[Trace], dropped: dict[str, int], config: Config
         ("reflection keywords per 1,000 words", f"{1000 * markers / max(1, words):.1f}"),
         *((f"left out: {reason}", f"{count:,}") for reason, count in dropped.items()),
     ]
-    table = "\n".join(f"| {key} | {value} |" for key, value in rows)
+    table = "\n".join(f"| {key} | {_cell(value)} |" for key, value in rows)
     return f"# Dataset card: {name}\n\n| | |\n|---|---|\n{table}\n"
 
 
-def _load(folder: Path) -> tuple[list[Trace], dict[str, Verdict]]:
-    read = store.read(folder / "traces.jsonl", Trace)
-    traces = list(
-        {t.id: t for t in read}.values()
-    )  # of one that failed and was asked again, the last
-    if not traces:
-        raise UserError(
-            f"{folder}: no traces; make some with: skythought generate --result-dir {folder}"
-        )
-    verdicts = {v.trace_id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
-    if not verdicts:
-        raise UserError(f"{folder}: not graded yet; run: skythought score --run-dir {folder}")
-    return traces, verdicts
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _load(path: Path, outcome: str) -> tuple[list[Trace], dict[str, Verdict]]:
+    """Read the traces of a run folder or file, and the verdicts beside them."""
+    if path.is_dir():
+        # Of one that failed and was asked again, the last.
+        traces = {t.id: t for t in store.read(path / "traces.jsonl", Trace)}
+        if not traces:
+            raise UserError(
+                f"{path}: no traces; make some with: skythought generate --result-dir {path}"
+            )
+    else:
+        traces = {}
+        for row in shapes.read_traces(path):
+            trace = score.with_own_id(row, traces)
+            traces[trace.id] = trace
+        if not traces:
+            raise UserError(f"{path}: holds no traces")
+    verdicts = {v.trace_id: v for v in store.read(shapes.verdicts_beside(path), Verdict)}
+    if outcome != "any" and not verdicts.keys() & traces.keys():
+        flag = "--run-dir" if path.is_dir() else "--input"
+        raise UserError(f"{path}: not graded yet; run: skythought score {flag} {path}")
+    return list(traces.values()), verdicts
 
 
 def _made_already(out: Path, manifest: Path, identity: dict[str, Any]) -> bool:
@@ -157,7 +191,10 @@ def _made_already(out: Path, manifest: Path, identity: dict[str, Any]) -> bool:
         return False
     if not manifest.exists():
         raise UserError(f"{out}: exists, and not from curate; choose another --out")
-    old = msgspec.json.decode(manifest.read_bytes())["config"]
+    try:
+        old = msgspec.json.decode(manifest.read_bytes(), type=dict[str, Any]).get("config")
+    except msgspec.DecodeError as error:
+        raise UserError(f"{manifest}: not a manifest of curate; delete it and {out}") from error
     if old != msgspec.to_builtins(identity):
         raise UserError(
             f"{out}: was made with other settings or inputs; choose another --out or delete it"

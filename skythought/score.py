@@ -5,21 +5,23 @@ r"""Answers in, verdicts out: grade what a run folder or a file of responses hol
 
 Appends to verdicts.jsonl; a trace that has a verdict of the same verifier is not graded again, one
 whose verdict was an error is. Of several verdicts of one trace the last holds. A file of responses
-may have any known shape of trace, with the reference in `answer` or `reference_answer`. Changes no
-trace.
+may have any known shape of trace, with the reference in `answer`, `reference_answer` or
+`final_answer`. Changes no trace.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from skythought import progress, shapes, store, tasks, verifiers
 from skythought.errors import UserError
-from skythought.records import Problem, Trace, Verdict
+from skythought.records import Problem, Trace, Verdict, digest
 from skythought.tasks import benchmarks
 from skythought.verifiers import Verifier
 
@@ -47,6 +49,10 @@ def run(config: Config) -> dict[str, int]:
     """
     if (config.run_dir is None) == (config.input is None):
         raise UserError("what to grade? give --run-dir FOLDER or --input FILE")
+    if config.output and (
+        config.input is None or config.output.resolve() == config.input.resolve()
+    ):
+        raise UserError("--output names a new file for the verdicts of --input; give both, or none")
     if config.run_dir is not None:
         pairs = read_run(config.run_dir)
         output = config.run_dir / "verdicts.jsonl"
@@ -59,7 +65,7 @@ def run(config: Config) -> dict[str, int]:
     found = grade(pairs, output, config.verifier)
     if not found:
         raise UserError(f"{where}: holds no traces to grade")
-    counts = dict(sorted(Counter(v.outcome for v in found.values()).items()))
+    counts: dict[str, int] = dict(sorted(Counter(v.outcome for v in found.values()).items()))
     progress.say(f"{where}: " + ", ".join(f"{n:,} {outcome}" for outcome, n in counts.items()))
     return counts
 
@@ -69,6 +75,7 @@ def grade(
 ) -> dict[str, Verdict]:
     """Append the verdicts that are missing; returns the last verdict of each trace by its id."""
     known = {name: _verifier(name, verifier) for name in {p.task for p, _ in pairs}}
+    _refuse_foreign(output)
     with store.Appender(output) as file:  # opened first: it cuts off a line that was not finished
         found = {v.trace_id: v for v in store.read(output, Verdict)}
         todo = [
@@ -115,13 +122,31 @@ def read_file(path: Path) -> list[tuple[Problem, Trace]]:
     Raises:
         UserError: no such file, a row of no known shape, or one without a reference (file:line).
     """
-    found = []
+    problems: dict[str, Problem] = {}
+    traces: dict[str, Trace] = {}
     for file, number, row in shapes.rows(path):
         try:
-            found.append(_pair(row))
+            problem, trace = _pair(row)
         except ValueError as error:  # msgspec's errors are ValueErrors
             raise UserError(f"{file}:{number}: {error}") from error
-    return found
+        trace = with_own_id(trace, traces)
+        problems[trace.id], traces[trace.id] = problem, trace
+    return [(problems[key], trace) for key, trace in traces.items()]
+
+
+def with_own_id(trace: Trace, seen: Mapping[str, Trace]) -> Trace:
+    """Give a row another id where an earlier one has its id and says something else.
+
+    Files often name all samples of a problem with the problem's id. A failed request is no sample:
+    what came later takes its place.
+    """
+    old = seen.get(trace.id)
+    if old is None or old.finish == "error":
+        return trace
+    if (old.messages, old.thought, old.answer) == (trace.messages, trace.thought, trace.answer):
+        return trace
+    key = digest(trace.id, trace.messages, trace.thought, trace.answer)
+    return msgspec.structs.replace(trace, id=key)
 
 
 def _pair(row: dict[str, Any]) -> tuple[Problem, Trace]:
@@ -130,17 +155,23 @@ def _pair(row: dict[str, Any]) -> tuple[Problem, Trace]:
     reference = {k: row[k] for k in benchmarks.ANSWERS if k in row}
     if "thought" in row:  # our own Trace: `answer` is what the model said
         reference.pop("answer", None)
-    problem = benchmarks.problem({"id": trace.problem_id, "problem": asked, **reference}, tasks.FILE)
-    return problem, trace
+    asking = {"id": trace.problem_id, "problem": asked, **reference}
+    return benchmarks.problem(asking, tasks.FILE), trace
 
 
 def _verifier(task: str, name: str | None) -> Verifier:
     return verifiers.get(name or tasks.verifier_of(task))
 
 
-def outcomes(folder: Path) -> Iterator[tuple[Trace, Verdict]]:
-    """Yield the last trace of each id of a run folder with its last verdict, graded ones only."""
-    verdicts = {v.trace_id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
-    for trace in {t.id: t for t in store.read(folder / "traces.jsonl", Trace)}.values():
-        if trace.id in verdicts:
-            yield trace, verdicts[trace.id]
+def _refuse_foreign(output: Path) -> None:
+    """Refuse to append to a file that does not begin with a verdict; a torn first line may."""
+    if not output.is_file():
+        return
+    with output.open("rb") as file:
+        first = file.readline()
+    torn = not first.endswith(b"\n") and b'{"trace_id":"'.startswith(first[:13])
+    if first and not torn:
+        try:
+            msgspec.json.decode(first, type=Verdict)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{output}: holds no verdicts; choose another --output") from error

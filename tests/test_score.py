@@ -1,0 +1,244 @@
+"""skythought/score.py: what is graded, graded again, and never lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from skythought import cli, score, shapes, store, verifiers
+from skythought.errors import UserError
+from skythought.records import Message, Problem, Trace, Verdict
+from skythought.score import Config
+from skythought.verifiers import Finding, Verifier
+
+PROBLEMS = [
+    Problem(id=f"p{i}", task="toll_roads", question=f"{i} + 1?", answer=str(i + 1))
+    for i in range(3)
+]
+
+
+def trace(key: str, problem: Problem, answer: str, **changes: Any) -> Trace:
+    made = Trace(
+        id=key,
+        problem_id=problem.id,
+        model="m",
+        messages=(Message("user", problem.question),),
+        thought="Hm.",
+        answer=answer,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+TRACES = [
+    trace("right", PROBLEMS[0], "\\boxed{1}"),
+    trace("wrong", PROBLEMS[1], "\\boxed{1}"),
+    trace("cut", PROBLEMS[2], "", finish="length"),
+    trace("failed", PROBLEMS[2], "", finish="error", error="server said no"),
+]
+COUNTS = {"correct": 1, "error": 1, "incorrect": 1, "no_answer": 1}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store.write_records(tmp_path / "run" / "problems.jsonl", PROBLEMS)
+    store.write_records(tmp_path / "run" / "traces.jsonl", TRACES)
+    return tmp_path / "run"
+
+
+def verdicts(path: Path) -> list[Verdict]:
+    return store.read(path, Verdict)
+
+
+def write(path: Path, *rows: object) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_run_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert score.run(Config(run_dir=folder)) == COUNTS
+    assert "1 correct, 1 error, 1 incorrect, 1 no_answer" in capsys.readouterr().err
+    found = {v.trace_id: v for v in verdicts(folder / "verdicts.jsonl")}
+    assert list(found) == ["right", "wrong", "cut", "failed"]
+    assert found["wrong"].expected == "2"
+    assert found["cut"].detail == "truncated"
+    assert {v.verifier for v in found.values()} == {verifiers.get("number").label}
+
+
+def test_only_errors_are_graded_again(folder: Path) -> None:
+    score.run(Config(run_dir=folder))
+    assert score.run(Config(run_dir=folder)) == COUNTS
+    again = [v.trace_id for v in verdicts(folder / "verdicts.jsonl")]
+    assert again == ["right", "wrong", "cut", "failed", "failed"]
+
+
+def test_new_traces_are_graded_and_the_last_of_an_id_holds(folder: Path) -> None:
+    score.run(Config(run_dir=folder))
+    with store.Appender(folder / "traces.jsonl") as file:
+        file.add(trace("failed", PROBLEMS[2], "\\boxed{3}"))
+        file.add(trace("new", PROBLEMS[0], "\\boxed{1}"))
+    assert score.run(Config(run_dir=folder)) == {"correct": 3, "incorrect": 1, "no_answer": 1}
+    assert [v.trace_id for v in verdicts(folder / "verdicts.jsonl")][4:] == ["failed", "new"]
+
+
+def test_another_version_of_the_verifier_grades_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(problem: Problem, answer: str) -> Finding:
+        return Finding("incorrect", detail="strict")
+
+    score.run(Config(run_dir=folder))
+    stricter = Verifier(name="number", version=99, check=check)
+    monkeypatch.setattr("skythought.verifiers.number.NUMBER", stricter)
+    assert score.run(Config(run_dir=folder)) == {"error": 1, "incorrect": 2, "no_answer": 1}
+    assert len(verdicts(folder / "verdicts.jsonl")) == 8
+    score.run(Config(run_dir=folder))
+    assert len(verdicts(folder / "verdicts.jsonl")) == 9  # the error only
+
+
+def test_a_verifier_of_ones_choice(folder: Path) -> None:
+    score.run(Config(run_dir=folder, verifier="math"))
+    found = verdicts(folder / "verdicts.jsonl")
+    assert {v.verifier for v in found} == {verifiers.get("math").label}
+    with pytest.raises(UserError, match=r"unknown verifier 'maths': did you mean 'math'"):
+        score.run(Config(run_dir=folder, verifier="maths"))
+
+
+def test_a_torn_last_line_is_graded_again(folder: Path) -> None:
+    score.run(Config(run_dir=folder))
+    path = folder / "verdicts.jsonl"
+    whole = path.read_bytes()
+    for cut in (whole[:-9], whole[:20], b'{"tra'):
+        path.write_bytes(cut)
+        assert score.run(Config(run_dir=folder)) == COUNTS
+        assert {v.trace_id for v in verdicts(path)} == {t.id for t in TRACES}
+
+
+def test_traces_and_problems_are_not_touched(folder: Path) -> None:
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    score.run(Config(run_dir=folder))
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+def test_what_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
+    for config in (Config(), Config(run_dir=folder, input=folder)):
+        with pytest.raises(UserError, match=r"what to grade\? give --run-dir FOLDER or --input"):
+            score.run(config)
+    with pytest.raises(UserError, match="no traces; make some with: skythought generate"):
+        score.run(Config(run_dir=tmp_path / "none"))
+    store.write_records(folder / "problems.jsonl", PROBLEMS[:2])
+    with pytest.raises(UserError, match="trace cut answers problem 'p2', which problems"):
+        score.run(Config(run_dir=folder))
+
+
+ROWS: list[dict[str, Any]] = [
+    {"id": "a", "problem": "1 + 1?", "response": "<think>\nHm\n</think>\n2", "answer": "2"},
+    {"id": "b", "problem": "1 + 2?", "response": "\\boxed{4}", "reference_answer": "$3$"},
+    {"messages": [{"role": "user", "content": "x?"}, {"role": "assistant", "content": "x = 1/2"}]}
+    | {"id": "c", "final_answer": ["\\frac12"]},
+    {"id": "d", "prompt": "1 + 3?", "completion": "<think>\nnever", "answer": 4},
+]
+
+
+def test_a_file_of_responses(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.jsonl", *ROWS)
+    assert score.run(Config(input=path)) == {"correct": 2, "incorrect": 1, "no_answer": 1}
+    found = verdicts(shapes.verdicts_beside(path))
+    assert [(v.trace_id, v.outcome) for v in found] == [
+        ("a", "correct"),
+        ("b", "incorrect"),
+        ("c", "correct"),
+        ("d", "no_answer"),
+    ]
+    score.run(Config(input=path))
+    assert len(verdicts(shapes.verdicts_beside(path))) == 4
+    score.run(Config(input=path, output=tmp_path / "deep" / "v.jsonl"))
+    assert verdicts(tmp_path / "deep" / "v.jsonl") == found
+
+
+def test_our_own_traces_in_a_file_need_a_reference_beside_their_answer(tmp_path: Path) -> None:
+    row = {**msgspec.to_builtins(TRACES[0]), "reference_answer": "1"}
+    path = write(tmp_path / "mine.jsonl", row)
+    assert score.run(Config(input=path)) == {"correct": 1}
+    path = write(tmp_path / "other.jsonl", msgspec.to_builtins(TRACES[0]))
+    with pytest.raises(UserError, match=r"other\.jsonl:1: no reference answer"):
+        score.run(Config(input=path))
+
+
+def test_rows_that_share_an_id_are_all_graded(tmp_path: Path) -> None:
+    """As in files that name every sample of a problem with the problem's id."""
+    first = {"id": "a", "problem": "1 + 1?", "answer": "2"}
+    rows = [{**first, "response": r} for r in ("2", "3", "so 2", "2")]
+    path = write(tmp_path / "mine.jsonl", *rows)
+    assert score.run(Config(input=path)) == {"correct": 2, "incorrect": 1}
+    assert score.run(Config(input=path)) == {"correct": 2, "incorrect": 1}
+    assert len(verdicts(shapes.verdicts_beside(path))) == 3
+
+
+def test_a_failed_request_gives_way_to_a_later_answer() -> None:
+    failed, answered = TRACES[3], trace("failed", PROBLEMS[2], "\\boxed{3}")
+    assert score.with_own_id(answered, {"failed": failed}) is answered
+    other = trace("failed", PROBLEMS[2], "\\boxed{4}")
+    assert score.with_own_id(other, {"failed": answered}).id != "failed"
+    assert score.with_own_id(answered, {"failed": answered}) is answered
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"problem": "x?", "response": "1"}, "no reference answer: expected one of answer, ref"),
+        ({"problem": "x?", "response": "1", "answer": ""}, "no reference answer"),
+        ({"problem": "x?", "response": "1", "answer": {"a": 1}}, "must be a text or a number"),
+        ({"problem": "x?", "answer": "1"}, "unknown row with fields answer, problem"),
+        ([1], "expected a JSON object"),
+    ],
+)
+def test_bad_rows_are_named_and_nothing_is_written(row: object, told: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.jsonl", ROWS[0], row)
+    with pytest.raises(UserError) as caught:
+        score.run(Config(input=path))
+    assert str(caught.value).startswith(f"{path}:2: ")
+    assert told in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.jsonl"]
+
+
+def test_nothing_to_grade(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"mine\.jsonl: holds no traces to grade"):
+        score.run(Config(input=write(tmp_path / "mine.jsonl")))
+    with pytest.raises(UserError, match=r"none\.jsonl: no such file"):
+        score.run(Config(input=tmp_path / "none.jsonl"))
+
+
+@pytest.mark.parametrize("text", ["my notes", "my notes\nmore", '{"trace": 1}\n', "\x00\xff"])
+def test_another_file_is_never_appended_to(text: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.jsonl", *ROWS)
+    notes = tmp_path / "notes.txt"
+    notes.write_text(text)
+    with pytest.raises(UserError, match=r"notes\.txt: holds no verdicts; choose another --output"):
+        score.run(Config(input=path, output=notes))
+    assert notes.read_text() == text
+    with pytest.raises(UserError, match="--output names a new file"):
+        score.run(Config(input=path, output=tmp_path / "deep" / ".." / "mine.jsonl"))
+    with pytest.raises(UserError, match="--output names a new file"):
+        score.run(Config(run_dir=tmp_path, output=notes))
+
+
+def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["score", "--run-dir", str(folder)]) == 0
+    assert cli.main(["score"]) == 2
+    assert "what to grade?" in capsys.readouterr().err
+
+
+def test_real_traces(shared: Path, tmp_path: Path) -> None:
+    """The first of the real rows that have a reference, as they are."""
+    rows = (shared / "traces" / "traces.jsonl").read_text(encoding="utf-8").splitlines()[:200]
+    known = [row for row in rows if json.loads(row).get("reference_answer")]
+    path = tmp_path / "traces.jsonl"
+    path.write_text("".join(f"{row}\n" for row in known), encoding="utf-8")
+    counts = score.run(Config(input=path))
+    assert sum(counts.values()) == len(known) >= 150
+    assert counts["correct"] >= 0.9 * len(known)
+    assert counts.get("error", 0) == 0
