@@ -3,7 +3,9 @@ r"""A model and a task in, a score with its interval out: generate and score in 
     skythought evaluate --model runs/sky-t1-replica --task gsm8k.jsonl --limit 50 \
         --result-dir runs/eval/tuned
 
-The folder is an ordinary run folder, so every answer can be read and graded again.
+The folder is an ordinary run folder, so every answer can be read and graded again; the score is
+written to scores.json in it. An answer that is cut off or holds nothing to grade is wrong
+(`no_answer`); a failed request or check is no answer at all (`errors`).
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from skythought import generate, metrics, progress, score, store
+from skythought import generate, metrics, progress, score, store, verifiers
+from skythought.errors import UserError
 from skythought.records import Trace, Verdict
+
+SHOWN = ("accuracy", "low", "high", "n", "no_answer", "truncated", "errors", "mean_tokens")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,21 +36,32 @@ def run(config: Config) -> dict[str, Any]:
     """Evaluate and print the score; returns it.
 
     Raises:
-        UserError: as `skythought generate` and `skythought score`.
+        UserError: as `measure`.
     """
     result = measure(config)
     table = Table(title=f"{config.model or config.backend} on {config.task}")
-    for name in result:
+    for name in SHOWN:
         table.add_column(name.replace("_", " "), justify="right")
-    table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in result.values()))
+    table.add_row(*(f"{v:.3f}" if isinstance(v := result[k], float) else str(v) for k in SHOWN))
     progress.console.print(table)
+    if not result["complete"]:
+        progress.say(
+            f"incomplete: {result['errors']} answers could not be had or graded and are in no "
+            "score; run the same command again to ask for them"
+        )
     return result
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """Generate what is missing, grade it, write scores.json and return its content."""
+    """Generate what is missing, grade it, write scores.json and return its content.
+
+    Raises:
+        UserError: as `skythought generate` and `skythought score`, or nothing could be graded.
+    """
     asked = {f.name: getattr(config, f.name) for f in fields(generate.Config)}
-    generate.run(generate.Config(**asked))
+    if config.verifier:
+        verifiers.get(config.verifier)  # a wrong name is found before anything is asked
+    generate.ask(generate.Config(**asked))
     score.run(score.Config(run_dir=config.result_dir, verifier=config.verifier or None))
     result = summary(config.result_dir)
     text = msgspec.json.format(msgspec.json.encode(result), indent=1)
@@ -54,20 +70,40 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """Sum up a graded run folder: accuracy, its 95 % Wilson interval, and what it leaves out."""
+    """Sum up a graded run folder: accuracy, its 95 % interval, and what it leaves out.
+
+    The interval is Wilson's where each problem was asked once; of several samples per problem it is
+    a bootstrap over problems, because samples of one problem are alike.
+
+    Raises:
+        UserError: nothing was graded.
+    """
     traces = {t.id: t for t in store.read(folder / "traces.jsonl", Trace)}
     verdicts = {v.trace_id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
-    outcomes = [verdicts[i].outcome for i in traces if i in verdicts]
-    right, errors = outcomes.count("correct"), outcomes.count("error")
-    n = len(outcomes) - errors
-    low, high = metrics.wilson(right, n)
+    graded = [(trace, verdicts[key]) for key, trace in traces.items() if key in verdicts]
+    by_problem: dict[str, list[bool]] = {}
+    for trace, verdict in graded:
+        if verdict.outcome != "error":
+            by_problem.setdefault(trace.problem_id, []).append(verdict.outcome == "correct")
+    if not by_problem:
+        why = graded[0][1].detail if graded else "there is none"
+        raise UserError(f"{folder}: no answer could be graded; the first: {why}")
+    n = sum(map(len, by_problem.values()))
+    means = [sum(right) / len(right) for right in by_problem.values()]
+    if n == len(means):
+        low, high = metrics.wilson(int(sum(means)), n)
+    else:
+        low, high = metrics.mean_interval([means])
+    counted = [trace for trace, verdict in graded if verdict.outcome != "error"]
     return {
-        "accuracy": right / max(1, n),
+        "accuracy": sum(means) / len(means),
         "low": low,
         "high": high,
         "n": n,
-        "no_answer": outcomes.count("no_answer"),
-        "truncated": sum(t.finish == "length" for t in traces.values()),
-        "errors": errors,
-        "mean_tokens": sum(t.completion_tokens for t in traces.values()) / max(1, len(traces)),
+        "problems": len(means),
+        "no_answer": sum(verdict.outcome == "no_answer" for _, verdict in graded),
+        "truncated": sum(trace.finish == "length" for trace in counted),
+        "errors": len(graded) - n,
+        "mean_tokens": sum(trace.completion_tokens for trace in counted) / n,
+        "complete": len(graded) == n,
     }
