@@ -92,7 +92,7 @@ def run(config: Config) -> dict[str, Any]:
     store.write_whole(manifest, msgspec.json.format(msgspec.json.encode(facts), indent=1))
     store.write_records(config.out, kept)  # last: that it is there says that all of it is
     left_out = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
-    progress.say(f"{config.out}: {len(kept):,} examples kept; left out: {left_out}")
+    progress.say(f"{config.out}: kept {len(kept):,}; left out: {left_out}")
     return counts
 
 

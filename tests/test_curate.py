@@ -294,7 +294,7 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     out = tmp_path / "out.jsonl"
     assert cli.main(["curate", str(folder), "--out", str(out), "--per-problem", "1"]) == 0
     said = capsys.readouterr().err
-    assert "2 examples kept; left out: 1 error, 1 not graded, 1 per-problem cap" in said
+    assert "kept 2; left out: 1 error, 1 not graded, 1 per-problem cap" in said
 
 
 def test_real_traces(shared: Path, tmp_path: Path) -> None:
