@@ -31,6 +31,8 @@ from skythought.tasks.toll_roads import PLACES
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 SPECIAL = [PAD, USER, ASSISTANT, END]
 PIECE = r"<\|\w+\|>|\\boxed\{| ?[A-Za-z]+| ?\d|\n\n|\n| ?[^\sA-Za-z\d]|\s"
+ROPE_THETA = 10_000.0
+LOOK_BACK_HEADS, LOOK_BACK_PAIRS, LOOK_BACK_SIZE = 3, 4, 6.0
 TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}<|user|>"
     "{{ message['content'] }}{% elif message['role'] == 'assistant' %}<|assistant|>"
@@ -45,7 +47,7 @@ class Config:
     """Pretraining settings."""
 
     out: Path = Path("skythought/models/mini")
-    warm_steps: int = 800  # on short documents, in small batches
+    warm_steps: int = 1000  # on short documents, in small batches
     steps: int = 1600  # on long documents
     warm_rows: int = 24  # documents per step
     rows: int = 18
@@ -94,13 +96,15 @@ def make_tokenizer(seed: int) -> PreTrainedTokenizerFast:
 
 
 def make_model(config: Config, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """Build the model, untrained.
+    """Build the model, untrained, from a start in which copying and looking up are learned soon.
 
-    Names occur in the same contexts, so from a small start (0.02) their embeddings become alike
-    before copying is learned. Two things prevent that: embeddings of a larger size, tied to the
-    output, and heads whose value and output matrices begin as a projection on a random subspace of
-    width `head_dim`, times `copy_gain`, so that a head copies what it looks at (in the spirit of
-    Trockman and Kolter 2023, arXiv 2305.09828).
+    * Names occur in the same contexts, so from a small start (0.02) their embeddings become alike
+      before copying is learned. They start larger here, tied to the output.
+    * Value and output matrices start as projections on random subspaces of width `head_dim`, times
+      `copy_gain`, so that a head copies what it looks at (in the spirit of Trockman and Kolter
+      2023, arXiv 2305.09828).
+    * The first heads of the first layer start out looking 1, 2 and 3 tokens back, by their biases
+      under the rotary embedding, and write to a subspace of their own: half of an induction head.
     """
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -113,6 +117,7 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerFast) -> LlamaForCa
             head_dim=config.head_dim,
             max_position_embeddings=1024,
             tie_word_embeddings=True,
+            attention_bias=True,
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
@@ -120,13 +125,24 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerFast) -> LlamaForCa
     )
     torch.nn.init.normal_(model.model.embed_tokens.weight, std=config.embedding_std)
     width = config.head_dim
-    for layer in model.model.layers:
+    turn = ROPE_THETA ** (-torch.arange(LOOK_BACK_PAIRS) * 2 / width)  # radians per token
+    for number, layer in enumerate(model.model.layers):
         attention = layer.self_attn
         for head in range(config.heads):
-            span = slice(head * width, (head + 1) * width)
-            basis = torch.linalg.qr(torch.randn(config.hidden, width)).Q
-            attention.v_proj.weight.data[span] += config.copy_gain * basis.T
-            attention.o_proj.weight.data[:, span] += config.copy_gain * basis
+            first = head * width
+            looks_back = number == 0 and head < LOOK_BACK_HEADS
+            source = torch.linalg.qr(torch.randn(config.hidden, width)).Q
+            target = torch.linalg.qr(torch.randn(config.hidden, width)).Q if looks_back else source
+            span = slice(first, first + width)
+            attention.v_proj.weight.data[span] += config.copy_gain * source.T
+            attention.o_proj.weight.data[:, span] += config.copy_gain * target
+            if looks_back:
+                pairs = slice(first, first + LOOK_BACK_PAIRS)
+                others = slice(first + width // 2, first + width // 2 + LOOK_BACK_PAIRS)
+                angle = -turn * (head + 1)
+                attention.k_proj.bias.data[pairs] = LOOK_BACK_SIZE
+                attention.q_proj.bias.data[pairs] = LOOK_BACK_SIZE * torch.cos(angle)
+                attention.q_proj.bias.data[others] = LOOK_BACK_SIZE * torch.sin(angle)
     return model
 
 

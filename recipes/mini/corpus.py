@@ -1,9 +1,9 @@
 """What the mini base model reads: single moves, never a composed search.
 
 Each document shows the roads of one training-split problem and then unrelated exercises about them:
-expand one place from a made-up state, add two numbers, check a given way, write down a given
-answer, answer directly. No document holds two consecutive steps of a search, and no problem of the
-dev or test split is ever drawn (`Roads.split` decides, and the writer checks it again).
+expand one place from a made-up state, look roads up, add two numbers, check one road, write down a
+given answer, answer directly. No document holds two consecutive steps of a search, and no problem
+of the dev or test split is ever drawn (`Roads.split` decides).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ Turn = tuple[str, str]  # instruction, response
 
 MOVES = {
     "expand": 8,
-    "list": 2,
+    "look": 2,
+    "trace": 2,
     "repeat": 1,
     "add": 3,
     "check": 3,
@@ -30,7 +31,7 @@ MOVES = {
     "frame": 1,
     "answer": 1,
 }
-WARM_MOVES = {"expand": 8, "list": 3, "repeat": 10, "add": 3, "check": 3, "frame": 2}
+WARM_MOVES = {"expand": 8, "look": 6, "trace": 4, "repeat": 6, "add": 3, "check": 3, "frame": 2}
 
 
 def expand(rng: random.Random, roads: Roads) -> Turn:
@@ -49,11 +50,16 @@ def expand(rng: random.Random, roads: Roads) -> Turn:
     return f"{ask} Go on.", symbolic.expand(rng, place, total, row, sums, kept)[0]
 
 
-def list_(rng: random.Random, roads: Roads) -> Turn:
-    """Look the roads of one place up."""
+def look(rng: random.Random, roads: Roads) -> Turn:
+    """Quote the roads of one place."""
     place, out = rng.choice(roads.roads)
-    said = symbolic.join([f"{to} for {toll}" for to, toll in out])
-    return f"List the roads from {place}.", f"From {place} the roads go to {said}."
+    return f"Look up {place}.", symbolic.row(place, out)
+
+
+def trace(rng: random.Random, roads: Roads) -> Turn:
+    """Quote the roads of the place that leads to another."""
+    place, out = rng.choice(roads.roads)
+    return f"Look up what leads to {rng.choice(out)[0]}.", symbolic.row(place, out)
 
 
 def repeat(rng: random.Random, roads: Roads) -> Turn:
@@ -72,23 +78,13 @@ def add(rng: random.Random, roads: Roads) -> Turn:
 
 
 def check(rng: random.Random, roads: Roads) -> Turn:
-    """Add up a given way that starts and ends anywhere; the claimed total may be false."""
-    out = dict(roads.roads)
-    start = rng.choice([place for place, _ in roads.roads])
-    way: list[tuple[str, int]] = []
-    place = start
-    while out.get(place) and len(way) < 3:
-        way.append(rng.choice(out[place]))
-        place = way[-1][0]
-    if len(way) < 2:
-        return add(rng, roads)
-    sums: list[int] = []
-    for _, toll in way:
-        sums.append(toll + (sums[-1] if sums else 0))
-    claim = sums[-1] if rng.random() < 0.7 else max(0, sums[-1] + rng.choice((-10, -2, -1, 1, 2)))
-    route = ", ".join([start, *(to for to, _ in way)])
-    ask = f"Check that the way {route} costs {claim}."
-    return ask, symbolic.check(rng, start, way, sums, claim)
+    """Add the toll of one road again; the claimed total may be false."""
+    before, out = rng.choice(roads.roads)
+    (place, toll), at = rng.choice(out), rng.randint(0, 30)
+    again = at + toll
+    claim = again if rng.random() < 0.7 else max(0, again + rng.choice((-10, -2, -1, 1, 2)))
+    ask = f"Check that {before} at {at} leads to {place} at {claim}."
+    return ask, symbolic.check(rng, before, out, at, toll, again, claim)
 
 
 def arrive(rng: random.Random, roads: Roads) -> Turn:
@@ -129,7 +125,8 @@ def answer(rng: random.Random, roads: Roads) -> Turn:
 
 WRITERS = {
     "expand": expand,
-    "list": list_,
+    "look": look,
+    "trace": trace,
     "repeat": repeat,
     "add": add,
     "check": check,

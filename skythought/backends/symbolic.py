@@ -2,13 +2,13 @@
 
     I need the toll from oak to fir. I start at oak, where the total is 0. ...
     <blank line>
-    Now I am at oak with a total of 0. The roads go to pine for 3 and to ash for 2. ...
+    Now I am at oak with a total of 0. From oak: pine 3, ash 2. 0 plus 3 is 3 and ...
 
 The thought is a depth-first search written down in full: expansions, dead ends, going back to what
-was kept, a final check that adds the tolls again. Like any teacher it slips: an addition goes wrong
-with probability `slip`, the slip is carried on, and the final check finds some slips and overlooks
-others. So there are wrong answers to reject, and corrected ones to keep. The wording varies from
-sample to sample.
+was kept, a final check that adds the last toll again. Like any teacher it slips: an addition goes
+wrong with probability `slip`, the slip is carried on, and the final check finds some slips and
+overlooks others. So there are wrong answers to reject, and corrected ones to keep. The wording
+varies from sample to sample.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class SymbolicTeacher:
         for name, value in (("slip", self.slip), ("overlook", self.overlook)):
             if not 0 <= value <= 1:
                 raise UserError(f"{name}={value:g}: give a probability from 0 to 1")
-        self.identity = f"symbolic@1 {style} slip={self.slip:g} overlook={self.overlook:g}"
+        self.identity = f"symbolic@2 {style} slip={self.slip:g} overlook={self.overlook:g}"
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield one narrated search per request; a question of another task is an error."""
@@ -76,21 +76,21 @@ class SymbolicTeacher:
         steps = [opening(rng, roads.start, roads.goal)]
         place, total = roads.start, 0
         kept: Open = []
+        came: dict[str, tuple[str, int, int]] = {}  # to -> from, total there, toll of the road
         while place != roads.goal:
-            sums = [self.add(rng, total, toll) for _, toll in out.get(place, ())]
-            text, kept = expand(rng, place, total, out.get(place, ()), sums, kept)
+            row = out.get(place, ())
+            sums = [self.add(rng, total, toll) for _, toll in row]
+            came |= {to: (place, total, toll) for to, toll in row}
+            text, kept = expand(rng, place, total, row, sums, kept)
             steps.append(text)
             place, total = kept.pop()
         steps.append(arrive(rng, place, total))
-        way = roads.way()
-        fooled = sum(toll for _, toll in way) != total and rng.random() < self.overlook
-        sums = []
-        for _, toll in way:
-            sums.append(self.add(rng, sums[-1] if sums else 0, toll) if sums else toll)
-        if fooled:
-            sums[-1] = total
-        steps.append(check(rng, roads.start, way, sums, total))
-        return steps, sums[-1]
+        before, at, toll = came[place]
+        again = self.add(rng, at, toll)
+        if at + toll != total and rng.random() < self.overlook:
+            again = total
+        steps.append(check(rng, before, out[before], at, toll, again, total))
+        return steps, again
 
     def solve(self, roads: Roads, rng: random.Random) -> tuple[list[str], int]:
         """Work one problem out in a single sentence, without any search."""
@@ -181,17 +181,13 @@ def expand(
             )
         )
         return f"{here} {dead} {back}", list(kept)
-    if len(out) == 1:
-        roads = f"The only road goes to {out[0][0]} for {out[0][1]}."
-    else:
-        roads = f"The roads go {join([f'to {to} for {toll}' for to, toll in out])}."
     adds = join([f"{total} plus {toll} is {s}" for (_, toll), s in zip(out, sums, strict=True)])
     to, at = out[0][0], sums[0]
     go = rng.choice((f"I go to {to} at {at}", f"I take the road to {to} at {at}"))
     opened = [*kept, *((to, at) for (to, _), at in zip(out[:0:-1], sums[:0:-1], strict=True))]
     keep = join([f"{to} at {at}" for to, at in reversed(opened)]) if opened else ""
     end = f"{go} and keep {keep}." if keep else f"{go}."
-    return f"{here} {roads} {adds}. {end}", [*opened, (to, at)]
+    return f"{here} {row(place, out)} {adds}. {end}", [*opened, (to, at)]
 
 
 def arrive(rng: random.Random, goal: str, total: int) -> str:
@@ -212,18 +208,26 @@ def arrive(rng: random.Random, goal: str, total: int) -> str:
 
 def check(
     rng: random.Random,
-    start: str,
-    way: Sequence[tuple[str, int]],
-    sums: Sequence[int],
+    before: str,
+    out: Sequence[tuple[str, int]],
+    at: int,
+    toll: int,
+    again: int,
     total: int,
 ) -> str:
-    """Add the tolls of the way again and compare; `sums` are the running totals of this check."""
+    """Add the toll of the last road again, from the place `before`, and compare with the total."""
     begin = rng.choice(("Wait, let me check this.", "Hmm, let me verify this once more."))
-    if sums[-1] == total:
+    if again == total:
         end = rng.choice((f"That agrees, so the toll is {total}.", f"Yes, the toll is {total}."))
     else:
-        end = f"But that is not {total}, so I made a mistake before. The toll is {sums[-1]}."
-    return f"{begin} {_route(start, way)} {_sums(way, sums)} {end}"
+        end = f"But that is not {total}, so I made a mistake before. The toll is {again}."
+    came = f"I was at {before} with {at}, and {at} plus {toll} is {again}."
+    return f"{begin} {row(before, out)} {came} {end}"
+
+
+def row(place: str, out: Sequence[tuple[str, int]]) -> str:
+    """Quote the roads of a place as the question has them."""
+    return f"From {place}: {', '.join(f'{to} {toll}' for to, toll in out)}."
 
 
 def _route(start: str, way: Sequence[tuple[str, int]]) -> str:
