@@ -11,7 +11,10 @@ the output folder. The same command run again goes on from the last checkpoint.
 from __future__ import annotations
 
 import contextlib
+import errno
+import importlib.util
 import logging
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,10 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from skythought import formats, progress, shapes, store
+from skythought import progress, store
 from skythought.backends import hf
 from skythought.errors import UserError, require
 from skythought.records import Example, digest
+from skythought.training import data
 
 PLACE_ONLY = ("output_dir", "save_every", "wandb_run", "report_to", "micro_batch_size")
 
@@ -32,9 +36,9 @@ class Config:
     """Fine-tune a model on demonstrations, with LoRA or in full."""
 
     base_model: str
-    """Folder or hub name of the model to start from."""
+    """Folder or hub name of the model to start from; mini is the one in the package."""
     dataset: Path
-    """JSONL file or run folder: examples, traces, messages, ShareGPT, prompt/completion, ..."""
+    """JSONL file, run folder, or owner/name on the hub, in any shape: messages, ShareGPT, ..."""
     output_dir: Path | None = None
     """Where the checkpoint goes; runs/<wandb_run> or runs/<base>-<method> where not given."""
     full: bool = False
@@ -71,12 +75,12 @@ class Config:
     """Save memory by computing activations twice."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the weights; auto is float32 on a CPU, bfloat16 on a GPU."""
-    save_every: int = 0
-    """Write a checkpoint every so many steps; 0 writes none but the last."""
+    save_every: int | None = None
+    """Write a checkpoint every so many steps; ten in all where not given, 0 writes none."""
     wandb_run: str = ""
     """Name of the run; logged to Weights & Biases where you are logged in."""
-    report_to: str = ""
-    """wandb, tensorboard, trackio or none; wandb where --wandb-run is given and a login exists."""
+    report_to: Literal["", "wandb", "tensorboard", "trackio", "none"] = ""
+    """Where else to log; wandb if --wandb-run is given, a login exists and wandb is installed."""
     seed: int = 0
     """Seed of the data order and of new weights."""
 
@@ -92,7 +96,7 @@ def run(config: Config) -> dict[str, Any]:
     require("torch", "train")
     require("trl", "train")
     folder = output_folder(config)
-    examples = list(shapes.read_examples(config.dataset))
+    examples = data.read(config.dataset)
     identity = claim_values(config, examples)
     if store.owns(folder, "train", identity) and store.is_done(folder):
         progress.say(f"{folder}: already trained with these settings")
@@ -114,11 +118,22 @@ def check(config: Config) -> None:
     Raises:
         UserError: one of them; the flag is named.
     """
-    for name in ("lora_r", "batch_size", "max_length"):
-        if getattr(config, name) < 1:
-            raise UserError(f"--{name} {getattr(config, name)}: give 1 or more")
-    if config.max_steps < 1 and config.epochs <= 0:
-        raise UserError(f"--epochs {config.epochs:g}: give more than 0")
+    for name in ("lora_r", "lora_alpha", "batch_size", "max_length"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name} {value}: give 1 or more")
+    for name in ("lr", "max_grad_norm", *(() if config.max_steps > 0 else ("epochs",))):
+        value = getattr(config, name)
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"--{name} {value:g}: give more than 0")
+    for name in ("warmup", "lora_dropout"):
+        value = getattr(config, name)
+        if not 0 <= value < 1:
+            raise UserError(f"--{name} {value:g}: give a share from 0 to below 1")
+    for name in ("weight_decay", "save_every", "seed"):
+        value = getattr(config, name)
+        if value is not None and not value >= 0:
+            raise UserError(f"--{name} {value:g}: give 0 or more")
     micro = config.micro_batch_size
     if micro is not None and (micro < 1 or config.batch_size % micro):
         raise UserError(
@@ -133,7 +148,7 @@ def _train(
     import torch
     import transformers
 
-    from skythought.training import data, sft
+    from skythought.training import sft
 
     transformers.set_seed(config.seed)
     dtype = config.dtype
@@ -141,21 +156,23 @@ def _train(
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
     model, tokenizer = _load(config.base_model, dtype)
     rows = data.tokenize(tokenizer, examples, config.max_length)
-    store.claim(folder, "train", identity)
-    if rows.truncated or rows.dropped:
-        progress.say(
-            f"{rows.truncated} of {len(examples)} samples cut at {config.max_length} tokens, "
-            f"{rows.dropped} left out because their prompt alone is longer"
+    n_devices = devices()
+    if config.batch_size % n_devices:
+        raise UserError(f"--batch_size {config.batch_size} cannot be split over {n_devices} GPUs")
+    per_device = config.batch_size // n_devices
+    micro = config.micro_batch_size or micro_batch(per_device, max(map(len, rows.input_ids)))
+    if per_device % micro:
+        raise UserError(
+            f"--micro_batch_size {micro} does not divide the {per_device} samples of a device"
         )
-    micro = config.micro_batch_size or micro_batch(config.batch_size, max(map(len, rows.input_ids)))
     settings = sft.Settings(
         lora_r=None if config.full else config.lora_r,
-        lora_alpha=2 * config.lora_r if config.lora_alpha is None else config.lora_alpha,
+        lora_alpha=lora_alpha(config),
         lora_dropout=config.lora_dropout,
         lora_target=config.lora_target,
         epochs=config.epochs,
         max_steps=config.max_steps,
-        batch_size=config.batch_size,
+        accumulation=per_device // micro,
         micro_batch=micro,
         lr=learning_rate(config),
         warmup=config.warmup,
@@ -168,6 +185,13 @@ def _train(
         report_to=reporter(config),
         run_name=config.wandb_run,
     )
+    model = sft.adapt(model, settings)
+    store.claim(folder, "train", identity)
+    if rows.truncated or rows.dropped:
+        progress.say(
+            f"{rows.truncated} of {len(examples)} samples cut at {config.max_length} tokens, "
+            f"{rows.dropped} left out because their prompt alone is longer"
+        )
     result = sft.fit(model, tokenizer, rows, settings, folder)
     return {
         **result,
@@ -179,19 +203,21 @@ def _train(
 
 
 def _load(name: str, dtype: str) -> tuple[Any, Any]:
-    import transformers
-
-    if Path(name).is_dir():  # the adapter will name its base: by a path that holds from anywhere
-        name = str(Path(name).resolve())
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-        model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
-    except (OSError, ValueError) as error:
-        raise UserError(f"model {name!r} cannot be loaded: {str(error).splitlines()[0]}") from error
-    formats.require_chat_template(tokenizer, name)
+    place = Path(hf.locate(name))
+    if (place / "adapter_config.json").exists():
+        raise UserError(f"--base_model {name}: is an adapter; train from the model below it")
+    # The adapter will name its base: by a path that holds from anywhere.
+    model, tokenizer = hf.pretrained(str(place.resolve()) if place.is_dir() else name, dtype)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def devices() -> int:
+    """Count the devices that share a global batch: processes, or the GPUs of one process."""
+    import torch
+
+    return int(os.environ.get("WORLD_SIZE", "0")) or max(1, torch.cuda.device_count())
 
 
 def output_folder(config: Config) -> Path:
@@ -205,6 +231,7 @@ def output_folder(config: Config) -> Path:
 def claim_values(config: Config, examples: list[Example]) -> dict[str, Any]:
     """Say what decides the weights: the settings, the base and the data, not where they lie."""
     values = {k: v for k, v in store.settings(config).items() if k not in PLACE_ONLY}
+    values["lr"], values["lora_alpha"] = learning_rate(config), lora_alpha(config)
     values["base_model"] = hf.identity(config.base_model)
     values["dataset"] = digest([(e.messages, e.completion) for e in examples])
     values["n_examples"] = len(examples)
@@ -216,6 +243,11 @@ def learning_rate(config: Config) -> float:
     return config.lr if config.lr is not None else (1e-5 if config.full else 1e-4)
 
 
+def lora_alpha(config: Config) -> int:
+    """Give the LoRA scale asked for, or twice the rank."""
+    return 2 * config.lora_r if config.lora_alpha is None else config.lora_alpha
+
+
 def micro_batch(batch_size: int, longest: int, tokens: int = 8192) -> int:
     """Choose the largest divisor of the global batch whose padded rows stay below `tokens`."""
     fitting = [m for m in range(1, batch_size + 1) if batch_size % m == 0 and m * longest <= tokens]
@@ -223,27 +255,27 @@ def micro_batch(batch_size: int, longest: int, tokens: int = 8192) -> int:
 
 
 def reporter(config: Config) -> str:
-    """Choose where training is logged; nothing asks for a login.
+    """Choose where training is logged besides log.jsonl; nothing asks for a login.
 
     Raises:
         UserError: the reporter is asked for and not installed.
     """
-    if config.report_to:
-        if config.report_to != "none":
-            require(config.report_to, "wandb" if config.report_to == "wandb" else "train")
-        return config.report_to
+    wanted = config.report_to
+    if wanted and wanted != "none" and importlib.util.find_spec(wanted) is None:
+        raise UserError(f"--report_to {wanted}: is not installed; run: pip install {wanted}")
     mode = os.environ.get("WANDB_MODE", "")
-    if not config.wandb_run or mode == "disabled":
-        return "none"
-    netrc = Path.home() / ".netrc"
-    known = mode or os.environ.get("WANDB_API_KEY") or "wandb" in _text(netrc)
-    if not known:
-        progress.say(
-            "not logged in to Weights & Biases (wandb login): the run is logged to log.jsonl"
-        )
-        return "none"
-    require("wandb", "wandb")
-    return "wandb"
+    if wanted or not config.wandb_run or mode == "disabled":
+        return wanted or "none"
+    known = mode or os.environ.get("WANDB_API_KEY") or "wandb" in _text(Path.home() / ".netrc")
+    if known and importlib.util.find_spec("wandb") is not None:
+        return "wandb"
+    missing = (
+        "wandb is not installed (pip install 'skythought[wandb]')"
+        if known
+        else "not logged in to Weights & Biases (wandb login)"
+    )
+    progress.say(f"{missing}: the run is logged to log.jsonl only")
+    return "none"
 
 
 def _text(path: Path) -> str:
@@ -259,10 +291,18 @@ def _counts(folder: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _disk(folder: Path) -> Iterator[None]:
+    """Say "the disk is full" in one line, also where torch and safetensors say it otherwise."""
+    from safetensors import SafetensorError
+
     try:
         yield
     except OSError as error:
         raise store.disk_error(error, folder) from error
+    except (RuntimeError, SafetensorError) as error:
+        place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        if "os error 28" in str(error) or shutil.disk_usage(place).free < 2**20:
+            raise store.disk_error(OSError(errno.ENOSPC, ""), folder) from error
+        raise
 
 
 @contextlib.contextmanager

@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,18 +20,6 @@ from skythought.errors import UserError
 from skythought.records import Problem, Verdict
 
 ROWS = [Problem(id=str(i), task="sums", question=f"{i} plus 1?", answer=str(i + 1)) for i in (1, 2)]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder on a disk of 64 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("may not mount a small disk here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_records_are_read_back(tmp_path: Path) -> None:
@@ -194,7 +181,12 @@ class Config:
 
 
 def test_settings_are_plain_and_hold_no_secret() -> None:
-    secrets = {"api_key": "sk-1", "hf_token": "hf-2", "password": "pw-3", "client_secret": "cs-4"}
+    secrets: dict[str, Any] = {
+        "api_key": "sk-1",
+        "hf_token": "hf-2",
+        "password": "pw-3",
+        "client_secret": "cs-4",
+    }
     plain = store.settings(Config(out=Path("runs/x"), **secrets))
     assert json.loads(json.dumps(plain)) == {
         "out": "runs/x",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from skythought import formats
-from skythought.errors import UserError
+from skythought import formats, shapes
+from skythought.errors import UserError, require
 from skythought.records import Example
 
 IGNORED = -100
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+FILES = (".jsonl", ".json", ".parquet", ".csv", ".txt", ".gz")  # endings of files, not of datasets
 
 
 class Rows(NamedTuple):
@@ -24,6 +30,44 @@ class Rows(NamedTuple):
     def n_tokens(self) -> int:
         """Count all tokens."""
         return sum(map(len, self.input_ids))
+
+
+def read(dataset: Path) -> list[Example]:
+    """Read training data of any known shape: a file, a folder, or owner/name on the hub.
+
+    Raises:
+        UserError: as `shapes.read_examples`, or the hub has no such dataset or cannot be asked.
+    """
+    name = dataset.as_posix()
+    if dataset.exists() or dataset.suffix in FILES or not HUB_NAME.fullmatch(name):
+        return list(shapes.read_examples(dataset))
+    return from_hub(name)
+
+
+def from_hub(name: str) -> list[Example]:
+    """Download the training split of a dataset and read its rows.
+
+    Raises:
+        UserError: there is no such dataset, no network, or a row of no known shape.
+    """
+    datasets = require("datasets", "train")
+    try:
+        rows = datasets.load_dataset(name, split="train")
+    except (OSError, ValueError) as error:  # what the hub says, and OfflineModeIsEnabled
+        first = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"--dataset {name}: no such file here, and the hub says: {first}; give a local JSONL "
+            "file, or run this with a network"
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.jsonl"
+        with path.open("w", encoding="utf-8") as file:
+            for row in rows:  # a table fills what a row does not have with None
+                file.write(json.dumps({k: v for k, v in row.items() if v is not None}) + "\n")
+        try:
+            return list(shapes.read_examples(path))
+        except UserError as error:
+            raise UserError(str(error).replace(str(path), f"{name} row")) from error
 
 
 def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Rows:

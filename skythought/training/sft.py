@@ -15,11 +15,12 @@ from typing import Any
 
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
+from torch.nn import Linear
 from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from skythought import progress
-from skythought.errors import UserError
+from skythought.errors import UserError, unknown
 from skythought.training.data import Rows
 
 
@@ -33,8 +34,8 @@ class Settings:
     lora_target: str
     epochs: float
     max_steps: int
-    batch_size: int
-    micro_batch: int
+    micro_batch: int  # samples per forward pass of a device
+    accumulation: int  # forward passes per step
     lr: float
     warmup: float
     schedule: str
@@ -42,9 +43,38 @@ class Settings:
     max_grad_norm: float
     gradient_checkpointing: bool
     seed: int
-    save_every: int
+    save_every: int | None
     report_to: str
     run_name: str
+
+
+def adapt(model: Any, settings: Settings) -> Any:
+    """Put a LoRA adapter on a model, or give it back as it is for full training.
+
+    Raises:
+        UserError: the model has no module of the name asked for.
+    """
+    if not settings.lora_r:
+        return model
+    target: Any = settings.lora_target
+    if target != "all-linear":
+        target = [name.strip() for name in target.split(",")]
+    adapter = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=settings.lora_r,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=target,
+    )
+    last = [(name.rpartition(".")[2], module) for name, module in model.named_modules()]
+    for name in target if isinstance(target, list) else ():
+        if name.rpartition(".")[2] not in dict(last):
+            linear = {word for word, module in last if isinstance(module, Linear)}
+            raise unknown("lora_target", name, {"all-linear", *linear})
+    try:
+        return get_peft_model(model, adapter)
+    except ValueError as error:
+        raise UserError(f"--lora_target {settings.lora_target!r}: {error}") from error
 
 
 def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path) -> dict[str, Any]:
@@ -53,22 +83,8 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
     Returns:
         steps, loss of the last log, tokens, seconds, tokens_per_s.
     """
-    if settings.lora_r:
-        target: Any = settings.lora_target
-        if target != "all-linear":
-            target = target.split(",")
-        adapter = LoraConfig(
-            task_type="CAUSAL_LM",
-            r=settings.lora_r,
-            lora_alpha=settings.lora_alpha,
-            lora_dropout=settings.lora_dropout,
-            target_modules=target,
-        )
-        try:
-            model = get_peft_model(model, adapter)
-        except ValueError as error:
-            raise UserError(f"--lora_target {settings.lora_target!r}: {error}") from error
     log = _Log(folder / "log.jsonl")
+    cached = model.config.use_cache
     trainer = SFTTrainer(
         model=model,
         args=_arguments(settings, folder),
@@ -80,7 +96,16 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
         for callback in list(trainer.callback_handler.callbacks):
             if type(callback).__name__ == noisy:
                 trainer.remove_callback(callback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder / "checkpoints"))
+    checkpoint = last_checkpoint(folder / "checkpoints")
+    if checkpoint and (steps := _finished(Path(checkpoint))):
+        log.restore(steps)  # the trainer would take one more step
+        trainer._load_from_checkpoint(checkpoint)
+    else:
+        try:
+            trainer.train(resume_from_checkpoint=checkpoint)
+        finally:
+            log.close()
+    model.config.use_cache = cached  # the trainer turns it off, and it would be saved so
     trainer.save_model(str(folder))
     tokenizer.save_pretrained(str(folder))
     return log.summary()
@@ -90,6 +115,13 @@ def last_checkpoint(folder: Path) -> str | None:
     """Find the newest checkpoint that was written to its end; its state is written last."""
     whole = [p.parent for p in folder.glob("checkpoint-*/trainer_state.json") if _is_json(p)]
     return str(max(whole, key=lambda p: int(p.name.split("-")[1]))) if whole else None
+
+
+def _finished(checkpoint: Path) -> int:
+    """Give the number of steps if this checkpoint is that of the last step, otherwise 0."""
+    state = json.loads((checkpoint / "trainer_state.json").read_bytes())
+    steps: int = state["global_step"]
+    return steps if steps >= state["max_steps"] else 0
 
 
 def _is_json(path: Path) -> bool:
@@ -104,13 +136,13 @@ def _arguments(settings: Settings, folder: Path) -> SFTConfig:
     import torch
 
     bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    saving = settings.save_every > 0
+    every = 0.1 if settings.save_every is None else settings.save_every  # a share of all steps
     return SFTConfig(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps,
         per_device_train_batch_size=settings.micro_batch,
-        gradient_accumulation_steps=settings.batch_size // settings.micro_batch,
+        gradient_accumulation_steps=settings.accumulation,
         learning_rate=settings.lr,
         warmup_steps=settings.warmup,
         lr_scheduler_type=settings.schedule,
@@ -124,8 +156,8 @@ def _arguments(settings: Settings, folder: Path) -> SFTConfig:
         dataset_kwargs={"skip_prepare_dataset": True},
         train_sampling_strategy="random",
         logging_steps=1,
-        save_strategy="steps" if saving else "no",
-        save_steps=settings.save_every if saving else 500,
+        save_strategy="steps" if every else "no",
+        save_steps=every or 500,
         save_total_limit=1,
         report_to=settings.report_to,
         run_name=settings.run_name or None,
@@ -135,7 +167,9 @@ def _arguments(settings: Settings, folder: Path) -> SFTConfig:
 
 
 class _Log(TrainerCallback):  # type: ignore[misc]
-    """Writes one row per step (step, loss, tokens, tokens_per_s, seconds) and shows progress.
+    """Writes one row per step and shows progress.
+
+    A row holds step, loss, lr, grad_norm, tokens, tokens_per_s and seconds.
 
     Tokens are real ones, without padding. A resumed run goes on in the same file.
     """
@@ -146,17 +180,22 @@ class _Log(TrainerCallback):  # type: ignore[misc]
         self.began = 0.0
         self.before = {"tokens": 0, "seconds": 0.0}
         self.bar: Any = None
+        self.context: Any = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def restore(self, step: int) -> None:
         """Keep the rows up to the checkpoint that is gone on from."""
-        self.began = time.monotonic()
-        if self.path.exists() and state.global_step:
+        if self.path.exists() and step:
             lines = self.path.read_text().split("\n")[:-1]  # without one that was not finished
-            self.rows = [r for r in map(json.loads, lines) if r["step"] <= state.global_step]
+            self.rows = [r for r in map(json.loads, lines) if r["step"] <= step]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text("".join(json.dumps(r) + "\n" for r in self.rows))
         if self.rows:
             self.before = {k: self.rows[-1][k] for k in ("tokens", "seconds")}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Restore the rows and show progress."""
+        self.began = time.monotonic()
+        self.restore(state.global_step)
         self.context = progress.bar("train", state.max_steps)
         self.bar = self.context.__enter__()
         self.bar.advance(state.global_step)
@@ -165,15 +204,16 @@ class _Log(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any
     ) -> None:
         """Write the row of a step."""
-        if logs is None or "loss" not in logs:
+        if logs is None or "loss" not in logs or not state.is_world_process_zero:
             return
         spent = time.monotonic() - self.began
-        tokens = int(logs.get("num_tokens", 0))
-        fresh = tokens - self.before["tokens"]
+        fresh = int(logs.get("num_tokens", 0))  # since the start of this process
         row = {
             "step": state.global_step,
             "loss": round(float(logs["loss"]), 5),
-            "tokens": tokens,
+            "lr": float(logs["learning_rate"]),
+            "grad_norm": round(float(logs["grad_norm"]), 5),
+            "tokens": self.before["tokens"] + fresh,
             "tokens_per_s": round(fresh / max(spent, 1e-9), 1),
             "seconds": round(self.before["seconds"] + spent, 2),
         }
@@ -182,9 +222,10 @@ class _Log(TrainerCallback):  # type: ignore[misc]
             file.write(json.dumps(row) + "\n")
         self.bar.advance(note=f"loss {row['loss']:.3f}  {row['tokens_per_s']:,.0f} tok/s")
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Close the progress bar."""
-        self.context.__exit__(None, None, None)
+    def close(self) -> None:
+        """Take the progress bar off the terminal."""
+        if self.context is not None:
+            self.context.__exit__(None, None, None)
 
     def summary(self) -> dict[str, Any]:
         """Sum up the run."""

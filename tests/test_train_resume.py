@@ -1,0 +1,200 @@
+"""skythought/train.py: a run that is killed, or whose disk fills up, goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skythought import store, train
+from skythought.errors import UserError
+
+torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")
+pytest.importorskip("trl", reason="needs skythought[train]")
+
+METHODS = {
+    "lora": {"lora_r": 4, "lora_dropout": 0.2, "lr": 1e-2},
+    "full": {"full": True, "lr": 1e-3, "epochs": 4, "max_steps": -1},
+}
+MOMENTS = ("after step 5", "after step 7", "in a checkpoint", "after the last step")
+
+# Imports once, then one child per run, which kills itself at a chosen moment.
+KILLER = """
+import json, os, signal, sys
+from pathlib import Path
+
+from skythought import train
+from skythought.training import sft
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+for job in json.loads(sys.argv[1]):
+    pid = os.fork()
+    if pid == 0:
+        log, save = sft._Log.on_log, sft.SFTTrainer._save_optimizer_and_scheduler
+        def on_log(self, args, state, control, **more):
+            log(self, args, state, control, **more)
+            if job["moment"] == f"after step {state.global_step}":
+                die()
+        def save_optimizer(self, folder):
+            if job["moment"] == "in a checkpoint" and self.state.global_step == 6:
+                die()
+            save(self, folder)
+        def tokenizer_saved(*_, **__):
+            if job["moment"] == "after the last step":
+                die()
+        sft._Log.on_log = on_log
+        sft.SFTTrainer._save_optimizer_and_scheduler = save_optimizer
+        sft.SFTTrainer.save_model_before = sft.SFTTrainer.save_model
+        def save_model(self, folder=None, _internal_call=False):
+            self.save_model_before(folder, _internal_call)
+            if not _internal_call:
+                tokenizer_saved()
+        sft.SFTTrainer.save_model = save_model
+        values = job["values"]
+        for name in ("dataset", "output_dir"):
+            values[name] = Path(values[name])
+        train.run(train.Config(**values))
+        os._exit(0)
+    status = os.waitpid(pid, 0)[1]
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, status
+"""
+
+
+def values(tiny_model: Path, folder: Path, method: str, name: str) -> dict[str, Any]:
+    rows = [
+        {"problem": f"what is {i} plus {j}?", "response": f"wait, {i + j}."}
+        for i in range(5)
+        for j in range(2 + i)
+    ]
+    dataset = folder / "data.jsonl"
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return {
+        "base_model": str(tiny_model),
+        "dataset": dataset,
+        "output_dir": folder / method / name,
+        "batch_size": 8,
+        "micro_batch_size": 4,
+        "max_steps": 10,
+        "save_every": 2,
+        **METHODS[method],
+    }
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    [path] = folder.glob("*model.safetensors")
+    found: dict[str, Any] = load_file(path)
+    return found
+
+
+def steps(folder: Path) -> list[dict[str, Any]]:
+    """Give the rows of the log without what a clock says."""
+    clock = ("seconds", "tokens_per_s")
+    return [
+        {k: v for k, v in row.items() if k not in clock}
+        for _, row in store.read_rows(folder / "log.jsonl")
+    ]
+
+
+@pytest.fixture(scope="module")
+def killed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with runs of every method killed at every moment."""
+    folder = tmp_path_factory.mktemp("killed")
+    jobs = [
+        {"moment": moment, "values": values(tiny_model, folder, method, moment)}
+        for method in METHODS
+        for moment in MOMENTS
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLER, json.dumps(jobs, default=str)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_killed_run_ends_in_the_same_weights(
+    method: str, killed: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bit for bit, with the same losses and the same count of tokens."""
+    torch.set_num_threads(1)
+    whole = values(tiny_model, killed, method, "whole")
+    result = train.run(train.Config(**whole))
+    expected = weights(whole["output_dir"])
+    assert len(steps(whole["output_dir"])) == result["steps"] > 8
+    for moment in MOMENTS:
+        again = values(tiny_model, killed, method, moment)
+        folder = again["output_dir"]
+        assert json.loads((folder / "manifest.json").read_text())["done"] is False
+        left = [p.name for p in (folder / "checkpoints").glob("checkpoint-*")]
+        if moment == "in a checkpoint":
+            assert sorted(left) == ["checkpoint-4", "checkpoint-6"]
+        before = len(steps(folder))
+        assert (
+            before
+            == {
+                "after step 5": 5,
+                "after step 7": 7,  # goes on from step 6, the end of an epoch
+                "in a checkpoint": 6,
+                "after the last step": result["steps"],
+            }[moment]
+        )
+        found = train.run(train.Config(**again))
+        for name in ("steps", "loss", "tokens"):
+            assert found[name] == result[name], moment
+        assert steps(folder) == steps(whole["output_dir"]), moment
+        for key, tensor in weights(folder).items():
+            assert torch.equal(tensor, expected[key]), (moment, key)
+        assert not (folder / "checkpoints").exists()
+        assert json.loads((folder / "manifest.json").read_text())["done"] is True
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_log_torn_by_the_kill_goes_on(tiny_model: Path, tmp_path: Path) -> None:
+    asked = values(tiny_model, tmp_path, "lora", "torn") | {"max_steps": 2, "save_every": 1}
+    folder = asked["output_dir"]
+    train.run(train.Config(**asked))
+    rows = steps(folder)
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"done": true', '"done": false'))
+    (folder / "log.jsonl").write_text('{"step": 1, "lo')
+    train.run(train.Config(**asked))
+    assert steps(folder) == rows
+
+
+@pytest.mark.parametrize(
+    ("method", "change"),
+    [
+        ("full", {"save_every": 0}),  # at the end, where safetensors says it
+        ("lora", {"save_every": 1, "lora_r": 4}),  # in a checkpoint, where torch says it
+    ],
+)
+def test_a_full_disk_is_one_line_and_loses_nothing(
+    method: str, change: dict[str, Any], tiny_model: Path, tmp_path: Path, small_disk: Path
+) -> None:
+    asked = values(tiny_model, tmp_path, method, "x") | change
+    asked |= {"output_dir": small_disk / "out", "max_steps": 3}
+    with pytest.raises(UserError, match="no space left on the device; free some and run the same"):
+        train.run(train.Config(**asked))
+    done = subprocess.run(
+        ["mount", "-o", "remount,size=64m", str(small_disk)], check=False, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    found = train.run(train.Config(**asked))
+    whole = train.run(train.Config(**(asked | {"output_dir": tmp_path / "whole"})))
+    for name in ("steps", "loss", "tokens"):
+        assert found[name] == whole[name]
+    for key, tensor in weights(tmp_path / "whole").items():
+        assert torch.equal(weights(small_disk / "out")[key], tensor), key
