@@ -47,7 +47,7 @@ class Config:
     backend: str = "hf"
     """hf, symbolic, scripted, or package.module:Class."""
     model: str = ""
-    """Folder or hub name of the model; an adapter folder is merged into its base."""
+    """Folder, hub name, or mini (in the package); an adapter folder is merged into its base."""
     backend_args: str = ""
     """Options of the backend, k=v,k=v."""
     sampling_params: str = ""

@@ -1,4 +1,4 @@
-"""skythought/backends/hf.py and cache.py: what `generate` would say, whoever shares the batch."""
+"""skythought/backends/hf.py: what `generate` would say, whoever shares the batch."""
 
 from __future__ import annotations
 
@@ -119,6 +119,16 @@ def test_max_tokens_cuts(tiny_model: Path) -> None:
         else:
             assert completion == long
     assert list(backend.complete([], GREEDY)) == []
+
+
+def test_an_answer_is_given_as_soon_as_it_ends(tiny_model: Path) -> None:
+    """So that a run that is killed loses the answers not yet ended, not the whole batch."""
+    answers = hf.HuggingFace(str(tiny_model)).complete(requests(), GREEDY)
+    lengths = [next(answers).completion_tokens]
+    assert not torch.is_inference_mode_enabled()
+    lengths += [c.completion_tokens for c in answers]
+    assert lengths == sorted(lengths)
+    assert len(set(lengths)) > 3
 
 
 def test_a_stop_at_the_last_token_is_a_stop(tiny_model: Path) -> None:
@@ -361,29 +371,6 @@ def test_a_batch_is_as_large_as_its_cache_may_be(
     monkeypatch.setattr(hf, "CACHE_BYTES", 100 * per_token * 3)
     assert backend._batch_size(100) == 3
     assert backend._batch_size(1000) == 1
-
-
-def test_the_cache_keeps_rows_in_place() -> None:
-    from skythought.backends.cache import PreallocatedCache
-
-    config = transformers.LlamaConfig(num_hidden_layers=2)
-    cache = PreallocatedCache(config, room=4)
-    assert cache.get_seq_length() == 0
-    first, second = torch.randn(3, 1, 2, 5), torch.randn(3, 1, 1, 5)
-    keys, _ = cache.update(first, -first, 0)
-    place = cache.layers[0].keys.data_ptr()
-    assert torch.equal(keys, first)
-    keys, values = cache.update(second, -second, 0)
-    assert cache.layers[0].keys.data_ptr() == place
-    assert torch.equal(keys, torch.cat([first, second], 2))
-    assert torch.equal(values, -keys)
-    cache.update(first, first, 1)
-    cache.keep_rows(torch.tensor([0, 2]))
-    assert cache.get_seq_length() == 3
-    keys, values = cache.update(second[:2], -second[:2], 0)
-    kept = torch.cat([first, second], 2)[[0, 2]]
-    assert torch.equal(keys, torch.cat([kept, second[:2]], 2))
-    assert torch.equal(values, -keys)
 
 
 def test_the_model_in_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ class HuggingFace:
         self.model.to(self.device).eval()
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
-        """Yield completions batch by batch; prompts of similar length share a batch."""
+        """Yield completions as they end; prompts of similar length share a batch."""
         prompts = [formats.prompt_ids(self.tokenizer, r.messages) for r in requests]
         order = sorted(range(len(requests)), key=lambda i: len(prompts[i]))
         size = self._batch_size(max(map(len, prompts), default=0) + sampling.max_tokens)
@@ -204,29 +204,31 @@ class HuggingFace:
     def _batch(
         self, requests: Sequence[Request], prompts: list[list[int]], sampling: Sampling
     ) -> Iterator[Completion]:
-        tokens, finishes = self._decode(requests, prompts, sampling)
-        for request, prompt, ids, finish in zip(requests, prompts, tokens, finishes, strict=True):
+        for i, ids, finish in self._decode(requests, prompts, sampling):
             kept = ids[:-1] if finish == "stop" else ids
             yield Completion(
-                id=request.id,
+                id=requests[i].id,
                 text=self.tokenizer.decode(kept, skip_special_tokens=False),
                 finish=finish,
-                prompt_tokens=len(prompt),
+                prompt_tokens=len(prompts[i]),
                 completion_tokens=len(ids),
             )
 
     def _decode(
         self, requests: Sequence[Request], prompts: list[list[int]], sampling: Sampling
-    ) -> tuple[list[list[int]], list[Finish]]:
-        """Decode one batch. B rows, P longest prompt (padded left), T tokens so far."""
+    ) -> Iterator[tuple[int, list[int], Finish]]:
+        """Decode one batch; yield (row, tokens, finish) as rows end.
+
+        Shapes: B rows, P longest prompt (padded left).
+        """
         import torch
 
         from skythought.backends.cache import PreallocatedCache
 
         stops = _stop_ids(self.model, self.tokenizer)
-        rows, longest = len(prompts), max(map(len, prompts))
-        ids = torch.zeros((rows, longest), dtype=torch.long)
-        mask = torch.zeros((rows, longest + sampling.max_tokens), dtype=torch.long)
+        longest = max(map(len, prompts))
+        ids = torch.zeros((len(prompts), longest), dtype=torch.long)
+        mask = torch.zeros((len(prompts), longest + sampling.max_tokens), dtype=torch.long)
         for i, prompt in enumerate(prompts):
             ids[i, longest - len(prompt) :] = torch.tensor(prompt)
             mask[i, longest - len(prompt) :] = 1
@@ -235,11 +237,11 @@ class HuggingFace:
         position = (mask[:, :longest].cumsum(-1) - 1).clamp(min=0)
         luck = [_uniforms(r, sampling) for r in requests] if sampling.temperature > 0 else []
         cache = PreallocatedCache(self.model.config, longest + sampling.max_tokens)
-        batch = list(range(rows))  # which request each row of the batch belongs to
+        batch = list(range(len(prompts)))  # which request each row of the batch belongs to
         out: list[list[int]] = [[] for _ in prompts]
-        finishes: list[Finish] = ["length"] * rows
-        with torch.inference_mode():
-            for step in range(sampling.max_tokens):
+        ended: set[int] = set()
+        for step in range(sampling.max_tokens):
+            with torch.inference_mode():  # not around a yield: it would hold for the caller too
                 logits = self.model(
                     input_ids=ids,
                     attention_mask=mask[:, : longest + step] if padded else None,
@@ -250,25 +252,24 @@ class HuggingFace:
                 ).logits[:, -1]
                 draws = [luck[i][step] for i in batch] if luck else []
                 chosen = _choose(logits.float(), draws, sampling)
-                going = []
-                for j, (i, token) in enumerate(zip(batch, chosen.tolist(), strict=True)):
-                    if finishes[i] == "stop":
-                        continue
-                    out[i].append(token)
-                    if token in stops:
-                        finishes[i] = "stop"
-                    else:
-                        going.append(j)
-                if not going:
-                    break
                 position = position[:, -1:] + 1
                 ids = chosen[:, None]
-                if len(going) <= 0.85 * len(batch):  # dropping rows copies the cache: not each time
-                    keep = torch.tensor(going, device=self.device)
+            for i, token in zip(batch, chosen.tolist(), strict=True):
+                if i in ended:
+                    continue
+                out[i].append(token)
+                if token in stops or len(out[i]) == sampling.max_tokens:
+                    ended.add(i)
+                    yield i, out[i], "stop" if token in stops else "length"
+            going = [j for j, i in enumerate(batch) if i not in ended]
+            if not going:
+                break
+            if len(going) <= 0.85 * len(batch):  # dropping rows copies the cache: not each time
+                keep = torch.tensor(going, device=self.device)
+                with torch.inference_mode():
                     ids, position, mask = ids[keep], position[keep], mask[keep]
                     cache.keep_rows(keep)
-                    batch = [batch[j] for j in going]
-        return out, finishes
+                batch = [batch[j] for j in going]
 
 
 def _device(torch: Any, name: str) -> str:
