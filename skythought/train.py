@@ -17,6 +17,7 @@ import logging
 import math
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,12 +104,13 @@ def run(config: Config) -> dict[str, Any]:
         return {"output_dir": str(folder), **_counts(folder)}
     with quiet(), _disk(folder):
         result = _train(config, examples, folder, identity)
-    store.finish(folder, **result)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    progress.say(
-        f"{folder}: {result['steps']} steps, loss {result['loss']:.3f}, "
-        f"{result['tokens']:,} tokens at {result['tokens_per_s']:,.0f} tok/s"
-    )
+    if is_main():
+        store.finish(folder, **result)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        progress.say(
+            f"{folder}: {result['steps']} steps, loss {result['loss']:.3f}, "
+            f"{result['tokens']:,} tokens at {result['tokens_per_s']:,.0f} tok/s"
+        )
     return {"output_dir": str(folder), **result}
 
 
@@ -156,7 +158,7 @@ def _train(
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
     model, tokenizer = _load(config.base_model, dtype)
     rows = data.tokenize(tokenizer, examples, config.max_length)
-    n_devices = devices()
+    n_devices = sft.devices()
     if config.batch_size % n_devices:
         raise UserError(f"--batch_size {config.batch_size} cannot be split over {n_devices} GPUs")
     per_device = config.batch_size // n_devices
@@ -186,8 +188,9 @@ def _train(
         run_name=config.wandb_run,
     )
     model = sft.adapt(model, settings)
-    store.claim(folder, "train", identity)
-    if rows.truncated or rows.dropped:
+    if is_main():
+        store.claim(folder, "train", identity)
+    if is_main() and (rows.truncated or rows.dropped):
         progress.say(
             f"{rows.truncated} of {len(examples)} samples cut at {config.max_length} tokens, "
             f"{rows.dropped} left out because their prompt alone is longer"
@@ -213,11 +216,9 @@ def _load(name: str, dtype: str) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def devices() -> int:
-    """Count the devices that share a global batch: processes, or the GPUs of one process."""
-    import torch
-
-    return int(os.environ.get("WORLD_SIZE", "0")) or max(1, torch.cuda.device_count())
+def is_main() -> bool:
+    """Say whether this process, of those torchrun or accelerate started, writes the files."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def output_folder(config: Config) -> Path:
@@ -318,7 +319,9 @@ def quiet() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

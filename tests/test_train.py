@@ -97,6 +97,7 @@ def test_the_command_people_copy(tiny_model: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "not logged in to Weights & Biases (wandb login): the run is logged to" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
     folder = tmp_path / "runs" / "sky-t1-replica"
     adapter = json.loads((folder / "adapter_config.json").read_text())
     assert (adapter["r"], adapter["lora_alpha"], adapter["lora_dropout"]) == (128, 256, 0)
@@ -319,7 +320,7 @@ def test_the_same_seed_trains_the_same_weights(config: Any, tmp_path: Path) -> N
     assert not all(torch.equal(first[k], other[k]) for k in first)
 
 
-def test_derived_settings(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_derived_settings(config: Any) -> None:
     assert [train.micro_batch(96, n) for n in (10, 100, 200, 2000, 20_000)] == [96, 48, 32, 4, 1]
     assert [train.learning_rate(config(full=f)) for f in (False, True)] == [1e-4, 1e-5]
     assert train.learning_rate(config(lr=3.0)) == 3.0
@@ -329,8 +330,6 @@ def test_derived_settings(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"base_model": "Qwen/Qwen2.5-7B", "full": True}, "runs/Qwen2.5-7B-full"),
     ):
         assert train.output_folder(config(output_dir=None, **values)) == Path(name)
-    monkeypatch.setenv("WORLD_SIZE", "4")
-    assert train.devices() == 4
 
 
 @pytest.mark.parametrize(

@@ -198,3 +198,28 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
         assert found[name] == whole[name]
     for key, tensor in weights(tmp_path / "whole").items():
         assert torch.equal(weights(small_disk / "out")[key], tensor), key
+
+
+def test_two_processes_train_as_one(tiny_model: Path, tmp_path: Path) -> None:
+    """The global batch is that of the command, however many processes share it."""
+    asked = values(tiny_model, tmp_path, "full", "one") | {"max_steps": 2}  # whole batches only
+    train.run(train.Config(**asked))
+    command = ["--standalone", "--nproc_per_node", "2", "-m", "skythought", "train", "--full"]
+    flags = {"base_model": tiny_model, "dataset": asked["dataset"], "output_dir": tmp_path / "two"}
+    flags |= {k: asked[k] for k in ("batch_size", "micro_batch_size", "max_steps", "lr")}
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *command]
+        + [str(word) for name, value in flags.items() for word in (f"--{name}", value)],
+        env={**os.environ, "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr.count("two: 2 steps, loss ") == 1
+    one, two = steps(asked["output_dir"]), steps(tmp_path / "two")
+    assert [row["tokens"] for row in two] == [row["tokens"] for row in one]
+    for key in ("loss", "grad_norm"):
+        assert [row[key] for row in two] == pytest.approx([row[key] for row in one], rel=1e-3)
+    assert json.loads((tmp_path / "two" / "manifest.json").read_text())["done"] is True

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
@@ -95,7 +96,9 @@ def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str
     net, tokenizer = pretrained(base, dtype, tokenizer=str(folder) if own else "")
     peft = require("peft", "train")
     try:
-        net = peft.PeftModel.from_pretrained(net, str(folder)).merge_and_unload()
+        with warnings.catch_warnings():  # what the libraries will rename is not the user's concern
+            warnings.simplefilter("ignore", FutureWarning)
+            net = peft.PeftModel.from_pretrained(net, str(folder)).merge_and_unload()
     except (RuntimeError, OSError, ValueError) as error:
         first = _first_line(error)
         raise UserError(f"{folder}: the adapter does not fit its base {base!r}: {first}") from error

@@ -16,7 +16,7 @@ from typing import Any
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from torch.nn import Linear
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
 from skythought import progress
@@ -46,6 +46,12 @@ class Settings:
     save_every: int | None
     report_to: str
     run_name: str
+
+
+def devices() -> int:
+    """Count what shares a global batch: processes, or the GPUs of one process."""
+    arguments = TrainingArguments(report_to="none")
+    return int(arguments.world_size) * max(1, int(arguments.n_gpu))
 
 
 def adapt(model: Any, settings: Settings) -> Any:
@@ -83,11 +89,12 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
     Returns:
         steps, loss of the last log, tokens, seconds, tokens_per_s.
     """
-    log = _Log(folder / "log.jsonl")
+    arguments = _arguments(settings, folder)
+    log = _Log(folder / "log.jsonl", writes=arguments.should_save)
     cached = model.config.use_cache
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(settings, folder),
+        args=arguments,
         train_dataset=Dataset.from_dict({"input_ids": rows.input_ids, "labels": rows.labels}),
         processing_class=tokenizer,
         callbacks=[log],
@@ -107,7 +114,8 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
             log.close()
     model.config.use_cache = cached  # the trainer turns it off, and it would be saved so
     trainer.save_model(str(folder))
-    tokenizer.save_pretrained(str(folder))
+    if arguments.should_save:
+        tokenizer.save_pretrained(str(folder))
     return log.summary()
 
 
@@ -174,8 +182,8 @@ class _Log(TrainerCallback):  # type: ignore[misc]
     Tokens are real ones, without padding. A resumed run goes on in the same file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, writes: bool) -> None:
+        self.path, self.writes = path, writes
         self.rows: list[dict[str, Any]] = []
         self.began = 0.0
         self.before = {"tokens": 0, "seconds": 0.0}
@@ -187,8 +195,9 @@ class _Log(TrainerCallback):  # type: ignore[misc]
         if self.path.exists() and step:
             lines = self.path.read_text().split("\n")[:-1]  # without one that was not finished
             self.rows = [r for r in map(json.loads, lines) if r["step"] <= step]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text("".join(json.dumps(r) + "\n" for r in self.rows))
+        if self.writes:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text("".join(json.dumps(r) + "\n" for r in self.rows))
         if self.rows:
             self.before = {k: self.rows[-1][k] for k in ("tokens", "seconds")}
 
@@ -204,7 +213,7 @@ class _Log(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any
     ) -> None:
         """Write the row of a step."""
-        if logs is None or "loss" not in logs or not state.is_world_process_zero:
+        if logs is None or "loss" not in logs:
             return
         spent = time.monotonic() - self.began
         fresh = int(logs.get("num_tokens", 0))  # since the start of this process
@@ -218,8 +227,9 @@ class _Log(TrainerCallback):  # type: ignore[misc]
             "seconds": round(self.before["seconds"] + spent, 2),
         }
         self.rows.append(row)
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        if self.writes:
+            with self.path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
         self.bar.advance(note=f"loss {row['loss']:.3f}  {row['tokens_per_s']:,.0f} tok/s")
 
     def close(self) -> None:
