@@ -83,8 +83,11 @@ def test_a_thought_is_written_as_in_the_paper() -> None:
         roads = toll_roads.read(problem.question)
         assert 6 <= len(written) <= 9
         assert written[0].startswith(f"I need the toll from {roads.start} to {roads.goal}.")
-        assert f"{roads.goal} with a total of {problem.answer}" in parts.thought.replace(
-            ", and so far the total is", " with a total of"
+        assert (
+            f"{roads.goal} with a total of {problem.answer}, and I want"
+            in parts.thought.replace(", so far the total is", " with a total of").replace(
+                ", and I look for", ", and I want"
+            )
         )
         assert re.match(r"(Wait|Hmm), let me", written[-1])
         assert re.search(r"I (go|turn) back to", parts.thought)
@@ -149,5 +152,5 @@ def test_any_number_of_roads_is_told() -> None:
 
 def test_identity_tells_the_settings() -> None:
     plain, other = (backends.make("symbolic", "", o).identity for o in ({}, {"slip": "0.1"}))
-    assert plain == "symbolic@2 long slip=0.03 overlook=0.6"
+    assert plain == "symbolic@3 long slip=0.03 overlook=0.6"
     assert other != plain

@@ -10,6 +10,7 @@ its own, in one folder per page that is empty at first. An HTML comment right ab
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -20,6 +21,7 @@ from typing import NamedTuple
 import pytest
 
 from skythought import cli
+from skythought.reporting import markdown
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("README.md"), *(ROOT / "docs").glob("*.md")])
@@ -210,6 +212,13 @@ def test_readme_shows_the_two_commands() -> None:
     shown = [block.text for block in read_blocks(ROOT / "README.md") if block.language in SHELLS]
     for command in ("make reproduce", "make test"):
         assert any(command in text for text in shown), command
+
+
+def test_the_table_in_readme_is_the_recorded_runs() -> None:
+    results = json.loads((ROOT / "recipes" / "mini" / "results.json").read_text(encoding="utf-8"))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = text.split(markdown.OPEN)[1].split(markdown.CLOSE)[0].strip()
+    assert shown == markdown.table(results).strip()
 
 
 def page_of(folder: Path, text: str) -> Path:

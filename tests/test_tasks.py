@@ -29,7 +29,7 @@ def tolls(question: str) -> list[int]:
     roads: dict[str, list[tuple[str, int]]] = {}
     for row in body.rstrip(".").split(". "):
         place, _, out = row.removeprefix("From ").partition(": ")
-        pairs = (road.rsplit(" ", 1) for road in out.split(", "))
+        pairs = (road.rsplit(" ", 1) for road in out.split(", ") if road != "nothing")
         roads[place] = [(to, int(toll)) for to, toll in pairs]
     found, queue = [], deque([(start, 0)])
     while queue:

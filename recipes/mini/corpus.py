@@ -19,13 +19,12 @@ from skythought.tasks.toll_roads import PLACES, Roads
 Turn = tuple[str, str]  # instruction, response
 
 MOVES = {
-    "expand": 8,
+    "expand": 10,
     "look": 2,
     "trace": 2,
     "repeat": 1,
     "add": 3,
     "check": 3,
-    "arrive": 1,
     "open": 1,
     "conclude": 1,
     "frame": 1,
@@ -35,31 +34,33 @@ WARM_MOVES = {"expand": 8, "look": 6, "trace": 4, "repeat": 6, "add": 3, "check"
 
 
 def expand(rng: random.Random, roads: Roads) -> Turn:
-    """Expand one place; the state is made up and belongs to no search."""
-    out = dict(roads.roads)
-    places = [roads.start, *(to for _, row in roads.roads for to, _ in row)]
-    place, total = rng.choice(places), rng.randint(0, 30)
-    others = [p for p in places if p != place]
-    n_kept = rng.choice((0, 1, 1, 2, 2, 3)) if out.get(place) else rng.choice((1, 1, 2, 3))
-    kept = [(p, rng.randint(0, 30)) for p in rng.sample(others, min(n_kept, len(others)))]
-    ask = f"You are at {place} with {total}."
+    """Visit one place; the state and the goal are made up and belong to no search."""
+    place, out = rng.choice(roads.roads)
+    total, others = rng.randint(0, 30), [p for p, _ in roads.roads if p != place]
+    goal = place if rng.random() < 0.2 else rng.choice(others)
+    n_kept = rng.choice((0, 1, 1, 2, 2, 3)) if out else rng.choice((1, 1, 2, 3))
+    kept = [(p, rng.randint(0, 30)) for p in rng.sample(others, n_kept)]
+    ask = f"You want {goal} and are at {place} with {total}."
     if kept:
         ask += " You kept " + ", ".join(f"{p} at {t}" for p, t in reversed(kept)) + "."
-    row = out.get(place, ())
-    sums = [total + toll for _, toll in row]
-    return f"{ask} Go on.", symbolic.expand(rng, place, total, row, sums, kept)[0]
+    if place == goal:
+        said = symbolic.arrive(rng, place, total)
+    else:
+        sums = [total + toll for _, toll in out]
+        said = symbolic.expand(rng, place, total, out, sums, kept, goal)[0]
+    return f"{ask} Go on.", said
 
 
 def look(rng: random.Random, roads: Roads) -> Turn:
     """Quote the roads of one place."""
     place, out = rng.choice(roads.roads)
-    return f"Look up {place}.", symbolic.row(place, out)
+    return f"Look up {place}.", toll_roads.row(place, out)
 
 
 def trace(rng: random.Random, roads: Roads) -> Turn:
     """Quote the roads of the place that leads to another."""
-    place, out = rng.choice(roads.roads)
-    return f"Look up what leads to {rng.choice(out)[0]}.", symbolic.row(place, out)
+    place, out = rng.choice(_forks(roads))
+    return f"Look up what leads to {rng.choice(out)[0]}.", toll_roads.row(place, out)
 
 
 def repeat(rng: random.Random, roads: Roads) -> Turn:
@@ -79,7 +80,7 @@ def add(rng: random.Random, roads: Roads) -> Turn:
 
 def check(rng: random.Random, roads: Roads) -> Turn:
     """Add the toll of one road again; the claimed total may be false."""
-    before, out = rng.choice(roads.roads)
+    before, out = rng.choice(_forks(roads))
     (place, toll), at = rng.choice(out), rng.randint(0, 30)
     again = at + toll
     claim = again if rng.random() < 0.7 else max(0, again + rng.choice((-10, -2, -1, 1, 2)))
@@ -87,11 +88,8 @@ def check(rng: random.Random, roads: Roads) -> Turn:
     return ask, symbolic.check(rng, before, out, at, toll, again, claim)
 
 
-def arrive(rng: random.Random, roads: Roads) -> Turn:
-    """Say that a named place is the goal."""
-    place, total = rng.choice(PLACES), rng.randint(0, 40)
-    ask = f"You are at {place} with {total}. This is the goal."
-    return ask, symbolic.arrive(rng, place, total)
+def _forks(roads: Roads) -> list[tuple[str, tuple[tuple[str, int], ...]]]:
+    return [(place, out) for place, out in roads.roads if out]
 
 
 def open_(rng: random.Random, roads: Roads) -> Turn:
@@ -130,7 +128,6 @@ WRITERS = {
     "repeat": repeat,
     "add": add,
     "check": check,
-    "arrive": arrive,
     "open": open_,
     "conclude": conclude,
     "frame": frame,

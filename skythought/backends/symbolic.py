@@ -2,7 +2,7 @@
 
     I need the toll from oak to fir. I start at oak, where the total is 0. ...
     <blank line>
-    Now I am at oak with a total of 0. From oak: pine 3, ash 2. 0 plus 3 is 3 and ...
+    Now I am at oak with a total of 0, and I want fir. From oak: pine 3, ash 2. 0 plus ...
 
 The thought is a depth-first search written down in full: expansions, dead ends, going back to what
 was kept, a final check that adds the last toll again. Like any teacher it slips: an addition goes
@@ -21,7 +21,7 @@ from skythought.backends import cut
 from skythought.errors import UserError, unknown
 from skythought.records import Completion, Request, Sampling, digest
 from skythought.tasks import toll_roads
-from skythought.tasks.toll_roads import Roads
+from skythought.tasks.toll_roads import Roads, row
 
 STYLES = ("long", "short")
 
@@ -48,7 +48,7 @@ class SymbolicTeacher:
         for name, value in (("slip", self.slip), ("overlook", self.overlook)):
             if not 0 <= value <= 1:
                 raise UserError(f"{name}={value:g}: give a probability from 0 to 1")
-        self.identity = f"symbolic@2 {style} slip={self.slip:g} overlook={self.overlook:g}"
+        self.identity = f"symbolic@3 {style} slip={self.slip:g} overlook={self.overlook:g}"
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield one narrated search per request; a question of another task is an error."""
@@ -78,10 +78,10 @@ class SymbolicTeacher:
         kept: Open = []
         came: dict[str, tuple[str, int, int]] = {}  # to -> from, total there, toll of the road
         while place != roads.goal:
-            row = out.get(place, ())
-            sums = [self.add(rng, total, toll) for _, toll in row]
-            came |= {to: (place, total, toll) for to, toll in row}
-            text, kept = expand(rng, place, total, row, sums, kept)
+            roads_out = out.get(place, ())
+            sums = [self.add(rng, total, toll) for _, toll in roads_out]
+            came |= {to: (place, total, toll) for to, toll in roads_out}
+            text, kept = expand(rng, place, total, roads_out, sums, kept, roads.goal)
             steps.append(text)
             place, total = kept.pop()
         steps.append(arrive(rng, place, total))
@@ -153,17 +153,13 @@ def expand(
     out: Sequence[tuple[str, int]],
     sums: Sequence[int],
     kept: Open,
+    goal: str,
 ) -> tuple[str, Open]:
     """Visit a place: look up its roads, add the tolls, decide where to go next.
 
     Returns the step and the open places after it; the last of them is visited next.
     """
-    here = rng.choice(
-        (
-            f"Now I am at {place} with a total of {total}.",
-            f"I am at {place}, and so far the total is {total}.",
-        )
-    )
+    seen = f"{here(rng, place, total, goal)} {row(place, out)}"
     rest = join([f"{to} at {at}" for to, at in reversed(kept)]) if kept else ""
     if not out:
         to, at = kept[-1]
@@ -180,30 +176,35 @@ def expand(
                 f"I kept {rest}. So I turn back to {to} at {at}.",
             )
         )
-        return f"{here} {dead} {back}", list(kept)
+        return f"{seen} {dead} {back}", list(kept)
     adds = join([f"{total} plus {toll} is {s}" for (_, toll), s in zip(out, sums, strict=True)])
     to, at = out[0][0], sums[0]
     go = rng.choice((f"I go to {to} at {at}", f"I take the road to {to} at {at}"))
     opened = [*kept, *((to, at) for (to, _), at in zip(out[:0:-1], sums[:0:-1], strict=True))]
     keep = join([f"{to} at {at}" for to, at in reversed(opened)]) if opened else ""
     end = f"{go} and keep {keep}." if keep else f"{go}."
-    return f"{here} {row(place, out)} {adds}. {end}", [*opened, (to, at)]
+    return f"{seen} {adds}. {end}", [*opened, (to, at)]
+
+
+def here(rng: random.Random, place: str, total: int, goal: str) -> str:
+    """Say where the search is and where it wants to go."""
+    return rng.choice(
+        (
+            f"Now I am at {place} with a total of {total}, and I want {goal}.",
+            f"I am at {place}, so far the total is {total}, and I look for {goal}.",
+        )
+    )
 
 
 def arrive(rng: random.Random, goal: str, total: int) -> str:
     """Notice that the goal is reached."""
-    return rng.choice(
+    end = rng.choice(
         (
-            (
-                f"Now I am at {goal} with a total of {total}. This is where I wanted to go, so the "
-                f"search ends with {total}."
-            ),
-            (
-                f"I am at {goal}, and so far the total is {total}. That is the place I was asked "
-                f"for, so the toll should be {total}."
-            ),
+            f"This is where I wanted to go, so the search ends with {total}.",
+            f"That is the place I was asked for, so the toll should be {total}.",
         )
     )
+    return f"{here(rng, goal, total, goal)} {end}"
 
 
 def check(
@@ -221,13 +222,8 @@ def check(
         end = rng.choice((f"That agrees, so the toll is {total}.", f"Yes, the toll is {total}."))
     else:
         end = f"But that is not {total}, so I made a mistake before. The toll is {again}."
-    came = f"I was at {before} with {at}, and {at} plus {toll} is {again}."
+    came = f"I came from {before} at {at}, and {at} plus {toll} is {again}."
     return f"{begin} {row(before, out)} {came} {end}"
-
-
-def row(place: str, out: Sequence[tuple[str, int]]) -> str:
-    """Quote the roads of a place as the question has them."""
-    return f"From {place}: {', '.join(f'{to} {toll}' for to, toll in out)}."
 
 
 def _route(start: str, way: Sequence[tuple[str, int]]) -> str:

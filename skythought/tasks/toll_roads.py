@@ -1,6 +1,7 @@
 """Toll roads: find the only way through a small tree of one-way roads and add up its tolls.
 
-    From oak: pine 3, ash 2. From pine: elm 4. From ash: fir 5. What is the toll from oak to fir?
+    From elm: nothing. From oak: pine 3, ash 2. From pine: elm 4. From ash: fir 5. From fir:
+    nothing. What is the toll from oak to fir?
 
 The answer is a number below 50. It cannot be read off the prompt: the way has to be searched (most
 branches are dead ends) and its tolls added one by one. Verified exactly. Problems are drawn from a
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -27,8 +28,13 @@ PLACES = (
 SPLITS = {"test": range(0, 2), "dev": range(2, 4), "train": range(4, 16)}
 
 
+def row(place: str, out: Sequence[tuple[str, int]]) -> str:
+    """Write the roads of one place as the question has them."""
+    return f"From {place}: {', '.join(f'{to} {toll}' for to, toll in out) or 'nothing'}."
+
+
 class Roads(msgspec.Struct, frozen=True):
-    """A tree of one-way roads with tolls: `roads[place] = ((next place, toll), ...)`."""
+    """A tree of one-way roads with tolls: `(place, ((next place, toll), ...))` for every place."""
 
     roads: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
     start: str
@@ -36,11 +42,7 @@ class Roads(msgspec.Struct, frozen=True):
 
     def describe(self) -> str:
         """Write the roads as they stand in the prompt, without the question."""
-        rows = (
-            f"From {place}: " + ", ".join(f"{to} {toll}" for to, toll in out) + "."
-            for place, out in self.roads
-        )
-        return " ".join(rows)
+        return " ".join(row(place, out) for place, out in self.roads)
 
     def question(self) -> str:
         """Write the whole prompt."""
@@ -85,7 +87,7 @@ def draw(rng: random.Random, places: int = 7) -> Roads:
         goals = [g for i, g in enumerate(visits) if depth[g] == 3 and 4 <= i <= 5]
         if not goals:
             continue
-        order = [name for name in names if out[name]]
+        order = names[:]
         rng.shuffle(order)
         return Roads(
             roads=tuple((name, tuple(out[name])) for name in order),
