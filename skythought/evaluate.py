@@ -42,7 +42,8 @@ def run(config: Config) -> dict[str, Any]:
     table = Table(title=f"{config.model or config.backend} on {config.task}")
     for name in SHOWN:
         table.add_column(name.replace("_", " "), justify="right")
-    table.add_row(*(f"{v:.3f}" if isinstance(v := result[k], float) else str(v) for k in SHOWN))
+    shown = result | {"mean_tokens": round(result["mean_tokens"])}
+    table.add_row(*(f"{v:.3f}" if isinstance(v := shown[k], float) else str(v) for k in SHOWN))
     progress.console.print(table)
     if not result["complete"]:
         progress.say(
@@ -65,7 +66,7 @@ def measure(config: Config) -> dict[str, Any]:
     score.run(score.Config(run_dir=config.result_dir, verifier=config.verifier or None))
     result = summary(config.result_dir)
     text = msgspec.json.format(msgspec.json.encode(result), indent=1)
-    store.write_whole(config.result_dir / "scores.json", text)
+    store.write_whole(config.result_dir / "scores.json", text + b"\n")
     return result
 
 

@@ -114,6 +114,7 @@ def test_the_command_people_copy(tiny_model: Path, tmp_path: Path) -> None:
     assert all(row["tokens_per_s"] > 0 for row in rows)
     assert f"4 steps, loss {rows[-1]['loss']:.3f}, {rows[-1]['tokens']:,} tokens at" in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["r1-17k.jsonl", "runs"]
+    assert not list(folder.glob("*.bin"))
 
 
 def test_the_adapter_loads_in_plain_transformers_and_peft(

@@ -116,6 +116,7 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
     trainer.save_model(str(folder))
     if arguments.should_save:
         tokenizer.save_pretrained(str(folder))
+        (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; the manifest has it all
     return log.summary()
 
 
