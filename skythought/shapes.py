@@ -71,7 +71,9 @@ def rows(path: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
 
 def verdicts_beside(path: Path) -> Path:
     """Name the file of verdicts that belongs to a file of traces or to a run folder."""
-    return path / "verdicts.jsonl" if path.is_dir() else path.with_name(f"{path.name}.verdicts.jsonl")
+    return (
+        path / "verdicts.jsonl" if path.is_dir() else path.with_name(f"{path.name}.verdicts.jsonl")
+    )
 
 
 def read_traces(path: Path) -> Iterator[Trace]:
