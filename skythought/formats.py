@@ -36,6 +36,7 @@ TAGS = (BEGIN_THOUGHT, END_THOUGHT, BEGIN_SOLUTION, END_SOLUTION)
 S1 = re.compile(
     r"\Athink\n(?P<thought>.*?)(?:^answer\n(?P<answer>.*))?\Z", re.DOTALL | re.MULTILINE
 )
+BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # a backslash takes the next character with it
 
 
 class Parts(NamedTuple):
@@ -95,15 +96,18 @@ def _parse_think(text: str) -> Parts:
 
 
 def last_boxed(text: str) -> str | None:
-    r"""Return the content of the last `\boxed{...}`, nested braces included, or None."""
+    r"""Return the content of the last `\boxed{...}`; None where there is none or it never ends.
+
+    Braces inside are nested; the escaped ones of a set, `\{1, 2\}`, are text and need not balance.
+    """
     start = text.rfind("\\boxed{")
     if start < 0:
         return None
-    depth = 0
-    for i in range(start + len("\\boxed"), len(text)):
-        depth += {"{": 1, "}": -1}.get(text[i], 0)
+    depth = 1
+    for found in BRACE.finditer(text, start + len("\\boxed{")):
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
         if depth == 0:
-            return text[start + len("\\boxed{") : i]
+            return text[start + len("\\boxed{") : found.start()]
     return None
 
 

@@ -82,6 +82,13 @@ def test_every_real_trace_is_taken_apart(shared: Path) -> None:
         ("\\boxed{3} no, \\boxed{4}", "4"),
         ("\\boxed{}", ""),
         ("\\boxed{4", None),
+        ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),
+        ("\\boxed{\\left\\{x\\right.} }", "\\left\\{x\\right."),
+        ("\\boxed{x \\} y} }", "x \\} y"),
+        ("\\boxed{a \\\\{b}} }", "a \\\\{b}"),
+        ("\\boxed{a \\\\}}", "a \\\\"),
+        ("\\boxed{4\\}", None),
+        ("\\boxed{4\\", None),
     ],
 )
 def test_last_boxed(text: str, boxed: str | None) -> None:
@@ -140,8 +147,9 @@ def with_template(tokenizer: Any, template: str | None) -> Any:
 
 def test_an_end_the_template_does_not_write_is_added(tokenizer: Any) -> None:
     bare = with_template(
-        tokenizer, "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
-        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+        tokenizer,
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}",
     )
     ids = formats.completion_ids(bare, ASK, "7")
     assert ids[-1] == tokenizer.eos_token_id

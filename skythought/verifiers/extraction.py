@@ -30,8 +30,6 @@ LAST_FRACTION = re.compile(r"(?<![\d/.])-?\d+/\d+(?![\d/]|\.\d)(?=\D*$)")
 BOXED_WITHOUT_BRACES = re.compile(r"\\(?:boxed|fbox)\s+([^\s$]+)")
 # \fbox, a lost backslash, and "\b" that a JSON writer took for a backspace.
 BOX = re.compile(r"(?:\\fbox|(?<![\\a-zA-Z])boxed|\x08oxed)\{")
-ESCAPED = re.compile(r"(?<!\\)((?:\\\\)*)\\([{}])")
-HIDDEN = {"{": "\ue000", "}": "\ue001"}  # private characters in place of the braces of sets
 # Opening delimiters of mathematics, with what closes them.
 DELIMITERS = {"$$": "$$", "$": "$", "\\(": "\\)", "\\[": "\\]"}
 # Words that belong to a formula written without LaTeX.
@@ -71,9 +69,9 @@ class Extracted(NamedTuple):
 def extract(text: str) -> Extracted | None:
     """Find the answer in an answer text; None where there is neither a marker nor a number."""
     tail = text[-TAIL_CHARS:].strip()
-    boxed = last_boxed(tail)
+    boxed = formats.last_boxed(BOX.sub(r"\\boxed{", tail))
     if boxed is not None:
-        return Extracted(boxed, "boxed")
+        return Extracted(boxed.strip(), "boxed")
     if loose := BOXED_WITHOUT_BRACES.findall(tail):
         return Extracted(loose[-1].rstrip(".,"), "boxed")
     if "<answer>" in tail:
@@ -89,17 +87,6 @@ def extract(text: str) -> Extracted | None:
         return Extracted(bare, "whole text")
     last = last_number(tail)
     return None if last is None else Extracted(last, "last number")
-
-
-def last_boxed(text: str) -> str | None:
-    r"""Return the content of the last box; the braces of `\{1, 2\}` need not balance."""
-    hidden = ESCAPED.sub(lambda m: m[1] + HIDDEN[m[2]], BOX.sub(r"\\boxed{", text))
-    found = formats.last_boxed(hidden)
-    if found is None:
-        return None
-    for brace, sign in HIDDEN.items():
-        found = found.replace(sign, f"\\{brace}")
-    return found.strip()
 
 
 def last_number(text: str) -> str | None:
