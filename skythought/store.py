@@ -9,6 +9,7 @@ on disk, so the same command run again goes on where it stopped.
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import errno
 import os
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -33,20 +34,27 @@ NEVER_WRITTEN = ("key", "token", "secret", "password")
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row) of a JSONL file.
+    """Yield (line number, row) of a JSONL file; a byte order mark before the first is passed over.
 
     Raises:
-        UserError: the file is missing, or a line is not a JSON object (named as file:line).
+        UserError: the file is missing or may not be read, or a line is not a JSON object (named as
+            file:line).
     """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give a JSONL file")
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    with path.open("rb") as lines:
+    with _open(path) as lines:
         for number, line in enumerate(lines, 1):
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+                if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    raise UserError(f"{path}: is UTF-16; save it as UTF-8")
             if not line.strip():
                 continue
             try:
                 row = msgspec.json.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise UserError(
                     f"{path}:{number}: not valid JSON ({error}); mend or delete the line"
                 ) from error
@@ -55,6 +63,13 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     f"{path}:{number}: expected a JSON object, found {type(row).__name__}"
                 )
             yield number, row
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except PermissionError as error:
+        raise UserError(f"{path}: may not be read; change its permissions") from error
 
 
 def read(path: Path, kind: type[T]) -> list[T]:

@@ -43,6 +43,7 @@ def test_a_missing_file_holds_no_records(tmp_path: Path) -> None:
         (b'{"id": "\xff\xfe"}', "not valid JSON"),
         (b'["id"]', "expected a JSON object, found list"),
         (b"null", "expected a JSON object, found NoneType"),
+        (b'{"id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not valid JSON"),
         (b'{"id": "1"}', "not a Problem record"),
         (b'{"id": 1, "task": "t", "question": "q", "answer": "a"}', "not a Problem record"),
     ],
@@ -55,6 +56,31 @@ def test_a_bad_line_is_named(line: bytes, told: str, tmp_path: Path) -> None:
         store.read(path, Problem)
     assert str(caught.value).startswith(f"{path}:3: {told}")
     assert "\n" not in str(caught.value)
+
+
+def test_files_of_other_systems(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}\r\n')
+    assert list(store.read_rows(path)) == [(1, {"a": 1}), (3, {"a": 2})]
+    path.write_bytes(b"\xef\xbb\xbf")
+    assert list(store.read_rows(path)) == []
+    for encoding in ("utf-16", "utf-16-be"):
+        path.write_bytes('\ufeff{"a": 1}\n'.encode(encoding))
+        with pytest.raises(UserError, match=r"rows\.jsonl: is UTF-16; save it as UTF-8"):
+            list(store.read_rows(path))
+
+
+def test_what_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="is a folder; give a JSONL file"):
+        list(store.read_rows(tmp_path))
+    (tmp_path / "rows.jsonl").touch()
+
+    def refuse(*_: object) -> None:  # the tests may run as root, who may read everything
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match=r"rows\.jsonl: may not be read; change its permissions"):
+        list(store.read_rows(tmp_path / "rows.jsonl"))
 
 
 def test_appending_keeps_what_is_there(tmp_path: Path) -> None:
