@@ -9,6 +9,7 @@ with Ctrl-C; a traceback is a mistake of ours.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import os
@@ -17,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skythought import __version__
-from skythought.errors import UserError, unknown
+from skythought.errors import UserError, plain, unknown
 
 # verb -> (module with Config and run, one line of help), in pipeline order
 VERBS = {
@@ -37,6 +38,9 @@ EXTRAS = {
     **dict.fromkeys(("torch", "transformers", "trl"), "train"),
     **{name: name for name in ("ray", "vllm", "wandb")},
 }
+
+# What is wrong with a path that the user gave; any other failure of the system is not theirs.
+PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]] = VERBS) -> int:
@@ -69,6 +73,11 @@ def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]]
             raise
         command = f"pip install 'skythought[{EXTRAS[error.name]}]'"
         return _fail(f"{name}: this needs {error.name}, which is not installed; run: {command}", 2)
+    except OSError as error:
+        if error.errno not in PLACES or error.filename is None:
+            raise
+        reason = f"{error.filename}: {error.strerror}; choose another path or mend this one"
+        return _fail(f"{name}: {reason}", 2)
     except KeyboardInterrupt:
         return _fail(f"{name}: stopped; the same command goes on from here", 130)
     return 0
@@ -108,5 +117,5 @@ def _config(module: Any, prog: str, args: Sequence[str]) -> Any:
 
 
 def _fail(message: str, code: int) -> int:
-    print(" ".join(message.splitlines()), file=sys.stderr)
+    print(plain(" ".join(message.splitlines())), file=sys.stderr)
     return code

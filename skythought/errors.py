@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from collections.abc import Iterable
 from types import ModuleType
+
+# Those that steer a terminal, and those that turn the direction of a text; not tab and newline.
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class UserError(Exception):
     """Something the user can mend; the message is one line and names the next step."""
+
+
+def plain(text: str) -> str:
+    """Make a text that a file or a model wrote safe to show: no control characters."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -16,9 +16,10 @@ from typing import Any
 
 import msgspec
 from rich.table import Table
+from rich.text import Text
 
 from skythought import generate, metrics, progress, score, store, verifiers
-from skythought.errors import UserError
+from skythought.errors import UserError, plain
 from skythought.records import Trace, Verdict
 
 SHOWN = ("accuracy", "low", "high", "n", "no_answer", "truncated", "errors", "mean_tokens")
@@ -39,7 +40,7 @@ def run(config: Config) -> dict[str, Any]:
         UserError: as `measure`.
     """
     result = measure(config)
-    table = Table(title=f"{config.model or config.backend} on {config.task}")
+    table = Table(title=Text(plain(f"{config.model or config.backend} on {config.task}")))
     for name in SHOWN:
         table.add_column(name.replace("_", " "), justify="right")
     shown = result | {"mean_tokens": round(result["mean_tokens"])}

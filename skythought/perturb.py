@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -26,7 +25,7 @@ from rich.console import Console
 from rich.text import Text
 
 from skythought import perturbations, progress, shapes, store
-from skythought.errors import UserError
+from skythought.errors import UserError, plain
 from skythought.perturbations import diff
 from skythought.records import Trace, digest
 
@@ -41,7 +40,6 @@ PAPER_GRID = {
 
 MAX_DONORS = 2000  # traces held in memory to take steps from
 STYLES = {" ": "", "-": "red strike", "+": "bold green"}
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a trace must not steer the terminal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +191,7 @@ def show(traces: Iterator[Trace], perturbed: Callable[[Trace], Trace]) -> None:
     console = Console()
     for trace in traces:
         new = perturbed(trace)
-        console.rule(Text(_plain(f"{trace.id}  {new.edits[-1]}")))
+        console.rule(Text(plain(f"{trace.id}  {new.edits[-1]}")))
         kept = 0
         for pieces in diff.thoughts(trace.thought, new.thought):
             if all(mark == " " for mark, _ in pieces):
@@ -216,13 +214,9 @@ def _text(pieces: list[diff.Piece]) -> Text:
     """Colour a diff; marks stand around changes too, for terminals and files without colour."""
     text = Text()
     for mark, piece in pieces:
-        shown = _plain(piece)
+        shown = plain(piece)
         text.append(shown if mark == " " else f"[{mark}{shown}{mark}]", style=STYLES[mark])
     return text
-
-
-def _plain(text: str) -> str:
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _made_already(output: Path, manifest: Path, identity: dict[str, Any]) -> dict[str, int] | None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from skythought.errors import plain
+
 console = Console(stderr=True, highlight=False)
 
 
@@ -53,5 +55,5 @@ def bar(name: str, total: int) -> Iterator[Bar]:
 
 
 def say(text: str) -> None:
-    """Print one plain line."""
-    console.print(text, markup=False, soft_wrap=True)
+    """Print one line, in which nothing steers the terminal."""
+    console.print(plain(text), markup=False, soft_wrap=True)

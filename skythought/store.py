@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -37,14 +37,13 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, row) of a JSONL file; a byte order mark before the first is passed over.
 
     Raises:
-        UserError: the file is missing or may not be read, or a line is not a JSON object (named as
-            file:line).
+        UserError: the file is missing, or a line is not a JSON object (named as file:line).
     """
     if path.is_dir():
         raise UserError(f"{path}: is a folder; give a JSONL file")
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    with _open(path) as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if number == 1:
                 line = line.removeprefix(codecs.BOM_UTF8)
@@ -63,13 +62,6 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     f"{path}:{number}: expected a JSON object, found {type(row).__name__}"
                 )
             yield number, row
-
-
-def _open(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except PermissionError as error:
-        raise UserError(f"{path}: may not be read; change its permissions") from error
 
 
 def read(path: Path, kind: type[T]) -> list[T]:

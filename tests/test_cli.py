@@ -54,6 +54,12 @@ def run(config):
         raise UserError("[bold]rows.jsonl:3[/bold]: not valid JSON\\nmend the line")
     if config.fail == "ours":
         raise ValueError("a mistake of ours")
+    if config.fail == "steer":
+        raise UserError("unknown field \\x1b[31mred\\x07\\u202e")
+    if config.fail == "place":
+        open("/dev/null/rows.jsonl")
+    if config.fail == "system":
+        open("rows-that-are-nowhere.jsonl")
     if config.fail == "stop":
         raise KeyboardInterrupt
     if config.fail == "wait":
@@ -148,9 +154,28 @@ def test_user_error_is_one_plain_line(
     assert capsys.readouterr().err == line
 
 
+def test_an_error_does_not_steer_the_terminal(
+    toy: dict[str, tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["toy", "--fail", "steer"], toy) == 2
+    assert capsys.readouterr().err == "skythought toy: unknown field \ufffd[31mred\ufffd\ufffd\n"
+
+
+def test_a_path_that_cannot_be_used_is_one_line(
+    toy: dict[str, tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["toy", "--fail", "place"], toy) == 2
+    told = "/dev/null/rows.jsonl: Not a directory; choose another path or mend this one"
+    assert capsys.readouterr().err == f"skythought toy: {told}\n"
+    assert cli.main(["generate", "--task", "a" * 300, "--result-dir", "x", "--limit", "1"]) == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
 def test_our_mistake_keeps_its_traceback(toy: dict[str, tuple[str, str]]) -> None:
     with pytest.raises(ValueError, match="a mistake of ours"):
         cli.main(["toy", "--fail", "ours"], toy)
+    with pytest.raises(FileNotFoundError):
+        cli.main(["toy", "--fail", "system"], toy)
 
 
 @pytest.mark.parametrize(

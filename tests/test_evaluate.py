@@ -177,6 +177,12 @@ def test_every_number_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert cli.main(["evaluate", *flags, "--limit", "3"]) == 2
 
 
+def test_names_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    task = write(tmp_path / "[red]a.jsonl", {"problem": "Write 1.", "answer": "1"})
+    evaluate.run(config(tmp_path, task=str(task), model=str(tmp_path / "script.jsonl")))
+    assert "[red]a.jsonl" in "".join(capsys.readouterr().err.split())
+
+
 def test_the_symbolic_teacher_is_nearly_right(tmp_path: Path) -> None:
     result = evaluate.measure(
         evaluate.Config(task="toll_roads", limit=100, backend="symbolic", result_dir=tmp_path)

@@ -50,3 +50,8 @@ def test_say_prints_one_plain_line(out: io.StringIO) -> None:
     text = "runs/[bold]x[/bold]: " + "word " * 30
     progress.say(text)
     assert out.getvalue() == text + "\n"
+
+
+def test_say_does_not_steer_the_terminal(out: io.StringIO) -> None:
+    progress.say("failed: \x1b]0;owned\x07 \x1b[31mred \u202eback")
+    assert out.getvalue() == "failed: \ufffd]0;owned\ufffd \ufffd[31mred \ufffdback\n"

@@ -5,18 +5,17 @@ percent(0.6942) -> "69.4 %"    points(-0.3) -> "−30.0"    p_value(0.00004) -> 
 
 from __future__ import annotations
 
-import re
 from html import escape
+
+from skythought.errors import plain
 
 NONE = "–"  # stands where there is no figure
 MINUS = "−"
 
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
 
 def safe(value: object) -> str:
     """Write any text for HTML: no markup, no control characters, none that turn the direction."""
-    return escape(CONTROL.sub("\ufffd", str(value).replace("\r\n", "\n")))
+    return escape(plain(str(value).replace("\r\n", "\n")))
 
 
 def percent(share: float | None, unit: str = " %") -> str:
