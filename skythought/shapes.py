@@ -30,6 +30,7 @@ EXPECTED = (
 )
 QUESTIONS = ("problem", "question", "instruction", "prompt")
 RESPONSES = ("response", "output")
+NOT_TRACES = (".verdicts.jsonl", ".dropped.jsonl")  # what score and curate put beside their traces
 ROLES = {
     "human": "user",
     "user": "user",
@@ -49,7 +50,7 @@ def files(path: Path) -> list[Path]:
         for name in ("traces.jsonl", "examples.jsonl", "train.jsonl"):
             if (path / name).exists():
                 return [path / name]
-        found = sorted(path.glob("*.jsonl"))
+        found = sorted(p for p in path.glob("*.jsonl") if not f".{p.name}".endswith(NOT_TRACES))
         if not found:
             raise UserError(f"{path}: no .jsonl file in this folder")
         return found
@@ -157,16 +158,8 @@ def _conversation(row: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
         )
     if "completion" in row:
         where = "messages" if "messages" in row else "prompt"
-        prompt = row.get(where)
-        said = row["completion"]
-        text = said
-        if not isinstance(said, str):
-            text = _turns(row, "completion", ("role", "content"))[-1]["content"]
-        if isinstance(prompt, str):
-            return (Message("user", prompt),), text
-        return tuple(
-            Message(t["role"], t["content"]) for t in _turns(row, where, ("role", "content"))
-        ), text
+        prompt = _said(row, where, "user")
+        return _last([*prompt, *_said(row, "completion", "assistant")])
     question = next((row[k] for k in QUESTIONS if isinstance(row.get(k), str)), None)
     response = next((row[k] for k in RESPONSES if isinstance(row.get(k), str)), None)
     if question is None or response is None:
@@ -176,6 +169,13 @@ def _conversation(row: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
     system = row.get("system")
     start = (Message("system", system),) if isinstance(system, str) and system else ()
     return (*start, Message("user", question)), response
+
+
+def _said(row: dict[str, Any], field: str, role: str) -> list[Message]:
+    """Read a field that holds one text or a list of turns."""
+    if isinstance(row.get(field), str):
+        return [Message(role, row[field])]
+    return [Message(t["role"], t["content"]) for t in _turns(row, field, ("role", "content"))]
 
 
 def _turns(row: dict[str, Any], field: str, keys: tuple[str, str]) -> list[dict[str, str]]:

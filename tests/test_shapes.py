@@ -81,8 +81,14 @@ def test_system_prompts_and_earlier_turns_are_kept() -> None:
     assert shapes.trace({"system": "Think.", "problem": ASK, "response": SAID}).messages == expected
     turns = [{"from": "system", "value": "Think."}, *SHAPES["sharegpt"]["conversations"]]
     assert shapes.trace({"conversations": turns}).messages == expected
-    longer = shapes.trace({"messages": [USER, first, USER, TOLD]})
-    assert [m.role for m in longer.messages] == ["user", "assistant", "user"]
+    for longer in (
+        {"messages": [USER, first, USER, TOLD]},
+        {"prompt": [USER, first, USER], "completion": [TOLD]},
+        {"prompt": [USER], "completion": [first, USER, TOLD]},
+    ):
+        trace = shapes.trace(longer)
+        assert [m.role for m in trace.messages] == ["user", "assistant", "user"]
+        assert trace.answer == ANSWER
 
 
 def test_alpaca_input_belongs_to_the_question() -> None:
@@ -120,6 +126,7 @@ def test_a_cut_answer_says_so() -> None:
         ({"conversations": [{"role": "user", "content": "x"}]}, "every turn of 'conversations'"),
         ({"prompt": ASK, "completion": []}, "'completion' must be a list of turns"),
         ({"prompt": ASK, "completion": [{}]}, "every turn of 'completion'"),
+        ({"prompt": ASK, "completion": [USER]}, "the last turn must be the assistant's, found"),
         ({"prompt": None, "completion": SAID}, "'prompt' must be a list of turns"),
         ({"completion": SAID}, "'prompt' must be a list of turns"),
         ({"problem_id": "p", "thought": "t"}, "Object missing required field `id`"),
@@ -151,6 +158,9 @@ def test_folders(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no \.jsonl file in this folder"):
         shapes.files(tmp_path)
     b, a = (write(tmp_path / name, SHAPES["messages"]) for name in ("b.jsonl", "a.jsonl"))
+    assert shapes.files(tmp_path) == [a, b]
+    for name in ("a.jsonl.verdicts.jsonl", "b.jsonl.dropped.jsonl", "dropped.jsonl"):
+        write(tmp_path / name, {"trace_id": "t"})
     assert shapes.files(tmp_path) == [a, b]
     traces = write(tmp_path / "traces.jsonl", SHAPES["our trace"])
     assert shapes.files(tmp_path) == [traces]
