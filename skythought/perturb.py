@@ -103,7 +103,7 @@ def _write(config: Config, output: Path, kind: str, fraction: float) -> dict[str
     """Write one file, unless the same settings and input made it already."""
     perturbations.make(kind, fraction=fraction, seed=config.seed)  # refuse before reading anything
     sources = shapes.files(config.input)
-    if output in sources or output.is_dir():
+    if output.resolve() in [path.resolve() for path in sources] or output.is_dir():
         raise UserError(
             f"{output}: give another file to write to; this one is the input or a folder"
         )
@@ -124,15 +124,22 @@ def _write(config: Config, output: Path, kind: str, fraction: float) -> dict[str
             options["donors"] = choose_donors(config.donors or config.input, config.seed)
         perturbed = perturbations.make(kind, fraction=fraction, seed=config.seed, **options)
         if counts is None:
-            counts = _stream(config.input, output, perturbed)
-            facts = {
-                "stage": "perturb",
-                "config": identity,
-                "counts": counts,
-                "output": _hash([output]),
-                "versions": store.versions(),
-            }
-            store.write_whole(manifest, msgspec.json.format(msgspec.json.encode(facts), indent=1))
+            part = output.with_name(output.name + ".part")
+            part.unlink(missing_ok=True)
+            try:
+                counts = _stream(config.input, part, perturbed)
+                facts = {
+                    "stage": "perturb",
+                    "config": identity,
+                    "counts": counts,
+                    "output": _hash([part]),
+                    "versions": store.versions(),
+                }
+                text = msgspec.json.format(msgspec.json.encode(facts), indent=1)
+                store.write_whole(manifest, text)
+                part.replace(output)  # last: that it is there says that all of it is
+            finally:
+                part.unlink(missing_ok=True)
             progress.say(f"{output}: {describe(kind, fraction, counts)}")
         if config.show:
             show(islice(shapes.read_traces(config.input), config.show), perturbed)
@@ -140,31 +147,25 @@ def _write(config: Config, output: Path, kind: str, fraction: float) -> dict[str
 
 
 def _stream(source: Path, output: Path, perturbed: Callable[[Trace], Trace]) -> dict[str, int]:
-    """Write trace after trace, holding one at a time; the file appears when it is whole."""
+    """Write trace after trace, holding one at a time."""
     counts = {"traces": 0, "changed": 0, "without_thought": 0}
-    part = output.with_name(output.name + ".part")
-    part.unlink(missing_ok=True)
     total = sum(_count_lines(file) for file in shapes.files(source))
-    try:
-        with store.Appender(part) as out, progress.bar("perturb", total) as bar:
-            for trace in shapes.read_traces(source):
-                new = perturbed(trace)
-                out.add(new)
-                changed = (new.thought, new.answer) != (trace.thought, trace.answer)
-                counts["traces"] += 1
-                counts["changed"] += changed
-                counts["without_thought"] += not trace.thought.strip()
-                bar.advance()
-        if not counts["traces"]:
-            raise UserError(f"{source}: holds no traces")
-        if counts["traces"] == counts["without_thought"] and not counts["changed"]:
-            raise UserError(
-                f"{source}: none of {counts['traces']} traces has a thought to change; a thought "
-                "stands between <think> and </think>, or in the field `thought`"
-            )
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)
+    with store.Appender(output) as out, progress.bar("perturb", total) as bar:
+        for trace in shapes.read_traces(source):
+            new = perturbed(trace)
+            out.add(new)
+            changed = (new.thought, new.answer) != (trace.thought, trace.answer)
+            counts["traces"] += 1
+            counts["changed"] += changed
+            counts["without_thought"] += not trace.thought.strip()
+            bar.advance()
+    if not counts["traces"]:
+        raise UserError(f"{source}: holds no traces")
+    if counts["traces"] == counts["without_thought"] and not counts["changed"]:
+        raise UserError(
+            f"{source}: none of {counts['traces']} traces has a thought to change; a thought "
+            "stands between <think> and </think>, or in the field `thought`"
+        )
     return counts
 
 
@@ -232,7 +233,7 @@ def _made_already(output: Path, manifest: Path, identity: dict[str, Any]) -> dic
     try:
         old = msgspec.json.decode(manifest.read_bytes(), type=_Manifest)
     except msgspec.DecodeError as error:
-        raise UserError(f"{manifest}: not a manifest of perturb; delete it and {output}") from error
+        raise UserError(f"{output}: exists, and not from perturb; choose another output") from error
     for key in sorted({*identity, *old.config}):
         if old.config.get(key) != identity.get(key):
             raise UserError(

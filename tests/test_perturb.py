@@ -136,8 +136,12 @@ def test_foreign_files_are_not_overwritten(source: Path, tmp_path: Path) -> None
         run(source, tmp_path)
     run(source, tmp_path / "out.jsonl")
     (tmp_path / "out.jsonl.manifest.json").write_text("{}")
-    with pytest.raises(UserError, match="not a manifest of perturb"):
+    with pytest.raises(UserError, match="exists, and not from perturb; choose another output"):
         run(source, tmp_path / "out.jsonl")
+    around = tmp_path / "deep" / ".." / source.name
+    (tmp_path / "deep").mkdir()
+    with pytest.raises(UserError, match="this one is the input or a folder"):
+        run(source, around)
 
 
 def test_a_part_of_a_broken_run_is_made_anew(source: Path, tmp_path: Path) -> None:
@@ -146,6 +150,24 @@ def test_a_part_of_a_broken_run_is_made_anew(source: Path, tmp_path: Path) -> No
     run(source, tmp_path / "out.jsonl")
     assert len(store.read(tmp_path / "out.jsonl", Trace)) == 6
     assert not part.exists()
+
+
+def test_stopped_at_the_end_it_can_be_run_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An output without its manifest would be taken for a foreign file."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out.jsonl"
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "write_whole", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(source, out)
+    assert [p.name for p in tmp_path.glob("out*")] == []
+    run(source, out)
+    assert len(store.read(out, Trace)) == 6
 
 
 def test_a_bad_row_leaves_no_output(tmp_path: Path) -> None:
@@ -178,6 +200,8 @@ def test_missing_and_wrong_flags(source: Path, tmp_path: Path) -> None:
         perturb.run(Config(input=source, output=out, grid="paper", kind="delete"))
     with pytest.raises(UserError, match=r"'keyword': did you mean 'keywords'\?"):
         run(source, out, kind="keyword")
+    with pytest.raises(UserError, match="'math:pi': expected a function, found float"):
+        run(source, out, kind="math:pi")
     with pytest.raises(UserError, match=r"fraction 50: give a number from 0 to 1 \(50 % is 0\.5\)"):
         run(source, out, fraction=50)
     with pytest.raises(UserError, match="--show -1: give 0 or more"):

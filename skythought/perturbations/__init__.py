@@ -41,9 +41,11 @@ def get(name: str) -> Callable[..., Trace]:
     """Return a perturbation by name.
 
     Raises:
-        UserError: no such perturbation.
+        UserError: no such perturbation, or what the name leads to is no function.
     """
     found: Callable[..., Trace] = registry.resolve("perturbation", name, PERTURBATIONS)
+    if not callable(found):
+        raise UserError(f"perturbation {name!r}: expected a function, found {type(found).__name__}")
     return found
 
 
