@@ -49,9 +49,13 @@ def run(config: Config) -> dict[str, Any]:
     """Curate; returns how many were kept and how many were dropped for each reason.
 
     Raises:
-        UserError: an input without traces or verdicts, nothing kept, or an output file of another
-            config.
+        UserError: no input, one without traces or verdicts, nothing kept, or an output file of
+            another config.
     """
+    if not config.runs:
+        raise UserError("choose from what? give run folders or JSONL files of traces")
+    if config.min_steps < 0:
+        raise UserError(f"--min-steps {config.min_steps}: give 0 or more")
     for flag, value in (("per-problem", config.per_problem), ("limit", config.limit)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: give 1 or more")
@@ -62,6 +66,7 @@ def run(config: Config) -> dict[str, Any]:
     }
     manifest = config.out.with_name(config.out.name + ".manifest.json")
     if _made_already(config.out, manifest, identity):
+        progress.say(f"{config.out}: made already with these settings")
         counts: dict[str, Any] = msgspec.json.decode(manifest.read_bytes())["counts"]
         return counts
     kept: list[Example] = []
@@ -82,8 +87,9 @@ def run(config: Config) -> dict[str, Any]:
             verdict = verdicts.get(trace.id)
             kept.append(shapes.example(trace, tags=(verdict.outcome if verdict else "not graded",)))
     reasons = dict(sorted(Counter(row["reason"] for row in dropped).items()))
+    left_out = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
     if not kept:
-        raise UserError(f"no trace is left of {len(dropped)}: {reasons or 'the runs are empty'}")
+        raise UserError(f"no trace is left of {len(dropped):,}: {left_out}")
     counts = {"kept": len(kept), "dropped": reasons}
     store.write_records(config.out.with_name(config.out.name + ".dropped.jsonl"), dropped)
     text = card(config.out.name, chosen, reasons, config)
@@ -91,7 +97,6 @@ def run(config: Config) -> dict[str, Any]:
     facts = {"stage": "curate", "config": identity, "counts": counts, "versions": store.versions()}
     store.write_whole(manifest, msgspec.json.format(msgspec.json.encode(facts), indent=1))
     store.write_records(config.out, kept)  # last: that it is there says that all of it is
-    left_out = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
     progress.say(f"{config.out}: kept {len(kept):,}; left out: {left_out}")
     return counts
 
@@ -194,7 +199,7 @@ def _made_already(out: Path, manifest: Path, identity: dict[str, Any]) -> bool:
     try:
         old = msgspec.json.decode(manifest.read_bytes(), type=dict[str, Any]).get("config")
     except msgspec.DecodeError as error:
-        raise UserError(f"{manifest}: not a manifest of curate; delete it and {out}") from error
+        raise UserError(f"{out}: exists, and not from curate; choose another --out") from error
     if old != msgspec.to_builtins(identity):
         raise UserError(
             f"{out}: was made with other settings or inputs; choose another --out or delete it"

@@ -255,7 +255,7 @@ def test_an_interrupted_run_is_made_anew(folder: Path, tmp_path: Path) -> None:
     run(folder, out=out)
     assert out.read_bytes() == whole
     (tmp_path / "out.jsonl.manifest.json").write_text("[]")
-    with pytest.raises(UserError, match="not a manifest of curate"):
+    with pytest.raises(UserError, match="exists, and not from curate; choose another --out"):
         run(folder, out=out)
 
 
@@ -271,8 +271,12 @@ def test_what_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
         run(write(tmp_path / "no.jsonl"), out=out, outcome="any")
     with pytest.raises(UserError, match=r"bad\.jsonl:1: unknown row"):
         run(write(tmp_path / "bad.jsonl", {"text": "x"}), out=out, outcome="any")
-    with pytest.raises(UserError, match=r"no trace is left of 8: \{.*'too few steps': 3"):
+    with pytest.raises(UserError, match=r"no trace is left of 8: 1 .*, 3 too few steps, "):
         run(folder, out=out, min_steps=9)
+    with pytest.raises(UserError, match="choose from what\\? give run folders or JSONL files"):
+        run(out=out)
+    with pytest.raises(UserError, match="--min-steps -1: give 0 or more"):
+        run(folder, out=out, min_steps=-1)
     for flag in ("limit", "per_problem"):
         with pytest.raises(UserError, match=r"--(limit|per-problem) 0: give 1 or more"):
             run(folder, out=out, **{flag: 0})
@@ -295,6 +299,8 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert cli.main(["curate", str(folder), "--out", str(out), "--per-problem", "1"]) == 0
     said = capsys.readouterr().err
     assert "kept 2; left out: 1 error, 1 not graded, 1 per-problem cap" in said
+    assert cli.main(["curate", str(folder), "--out", str(out), "--per-problem", "1"]) == 0
+    assert "out.jsonl: made already with these settings" in capsys.readouterr().err
 
 
 def test_real_traces(shared: Path, tmp_path: Path) -> None:
