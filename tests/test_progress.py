@@ -19,7 +19,7 @@ def out(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 def test_plain_lines_off_a_terminal(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 10.0, 16.0, 20.0, 40.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("skythought.progress.time.monotonic", lambda: next(clock))
     with progress.bar("generate", 8) as bar:
         bar.advance(tokens=100)
         bar.advance(tokens=220)
