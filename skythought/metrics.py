@@ -50,24 +50,26 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 def mean_interval(outcomes: ArrayLike, seed: int = 0) -> tuple[float, float]:
     """Give the 95 % interval of the mean of (S, P) outcomes.
 
-    One seed: Wilson's. Several: a bootstrap that draws seeds and problems anew (Efron, Tibshirani
-    1993), so that luck in training counts as well as luck in problems.
+    One seed, or several with the same outcomes (an untrained model, greedy): Wilson's. Otherwise a
+    bootstrap that draws seeds and problems anew (Efron, Tibshirani 1993), so that luck in training
+    counts as well as luck in problems.
     """
     x = _matrix(outcomes)
-    if len(x) == 1 and np.isin(x, (0, 1)).all():
-        return wilson(int(x.sum()), x.size)
+    if (x == x[0]).all() and np.isin(x, (0, 1)).all():
+        return wilson(int(x[0].sum()), x[0].size)
     return _bootstrap(x, seed)
 
 
 def difference(a: ArrayLike, b: ArrayLike, seed: int = 0) -> Difference:
     """Compare two arms, both (S, P), problem by problem and seed by seed.
 
-    The interval is a bootstrap over seeds and problems; with few seeds it is on the wide side (of
-    the intervals of 3 seeds 99 % held the truth in simulation). p is a sign-flip permutation test
+    The interval is a bootstrap over seeds and problems. With one seed it holds no luck in training.
+    With 3 seeds and 500 problems it held the truth in 98 to 99 % of simulated studies where two
+    trainings of an arm differ by 2 points (one standard deviation) or less, in 92 % at 3 points and
+    in 88 % at 5: three seeds do not show all the luck there is. p is a sign-flip permutation test
     (Fisher 1935) on the problems' mean differences: exact where one seed was run (then it is
     McNemar's exact test) or where few problems differ, else from 20,000 random flips. It asks
-    whether these trained models differ; that another training run might give other models is in
-    the interval, not in p.
+    whether these trained models differ, not whether other training runs would.
 
     Raises:
         ValueError: the arms have different shapes.

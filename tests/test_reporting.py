@@ -83,6 +83,15 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     assert "<img" not in told
 
 
+@pytest.mark.parametrize(("seeds", "luck"), [((0,), "nothing of"), ((0, 1), "some of")])
+def test_the_page_says_whether_intervals_hold_luck_in_training(
+    seeds: tuple[int, ...], luck: str, tmp_path: Path
+) -> None:
+    arms = {name: dict.fromkeys(seeds, "10") for name in ("correct", "digits_50")}
+    seen = "".join(page_of(build(tmp_path, arms)).text)
+    assert f"the interval holds {luck} the luck of training" in seen
+
+
 def test_long_texts_are_cut_visibly_and_the_page_stays_small(tmp_path: Path) -> None:
     arms = {name: {0: "1" * 12} for name in study.DEFAULT}
     folder = build(tmp_path, arms, text="x" * 200_000)

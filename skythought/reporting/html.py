@@ -86,10 +86,11 @@ def _findings(results: dict[str, Any]) -> str:
 
 
 def _results(rows: list[Row]) -> str:
+    luck = "some of" if any(len(row["paired_seeds"]) > 1 for row in rows) else "nothing of"
     caption = (
         "Greedy answers. Changes are against correct traces (LoRA), in points, paired over "
         "problems and seeds. p asks whether these trained models differ on these problems; the "
-        "interval also holds the luck of training. p is not corrected for the number of rows."
+        f"interval holds {luck} the luck of training. p is not corrected for the number of rows."
     )
     sides = "".join(
         f'<figure><div class="wide">{plots_wide}</div><div class="narrow">{plots_narrow}</div>'
