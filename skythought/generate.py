@@ -143,6 +143,12 @@ def collect(
         "n": n,
         "system_prompt": system_prompt,
     }
+    if not store.owns(folder, "generate", wanted):
+        for name in ("problems.jsonl", "traces.jsonl"):
+            if (folder / name).exists():
+                raise UserError(
+                    f"{folder / name}: exists, and not from generate; choose another --result-dir"
+                )
     store.claim(folder, "generate", wanted)
     if not (folder / "problems.jsonl").exists():
         store.write_records(folder / "problems.jsonl", problems)

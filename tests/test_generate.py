@@ -189,6 +189,18 @@ def test_a_folder_of_another_run_is_refused(
     assert (tmp_path / "run" / "traces.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["traces.jsonl", "problems.jsonl"])
+def test_a_file_of_ones_own_is_not_appended_to(name: str, tmp_path: Path) -> None:
+    """Its last line would be cut off where no line break ends it."""
+    (tmp_path / "run").mkdir()
+    mine = tmp_path / "run" / name
+    mine.write_text('{"problem": "1 + 1?", "response": "2"}')
+    with pytest.raises(UserError, match=rf"{name}: exists, and not from generate; choose another"):
+        collect(tmp_path, Counting())
+    assert mine.read_text() == '{"problem": "1 + 1?", "response": "2"}'
+    assert [p.name for p in (tmp_path / "run").iterdir()] == [name]
+
+
 def test_changed_problems_are_another_run(tmp_path: Path) -> None:
     generate.run(config(tmp_path))
     write(tmp_path / "problems.jsonl", [*ROWS[:5], {**ROWS[5], "answer": "11"}])
