@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skythought import progress, store
+from skythought.errors import plain
 from skythought.reporting import html, markdown, paper, runs, wording
 from skythought.reporting.results import summarize
 
@@ -58,7 +59,7 @@ def run(config: Config) -> dict[str, Any]:
 def table(results: dict[str, Any]) -> Table:
     """Lay the main table out for a terminal."""
     note = f"changes in points against correct traces; published: {paper.SOURCE}"
-    title = Text(f"study {results['study']}")
+    title = Text(plain(f"study {results['study']}"))
     found = Table(title=title, caption=note, box=SIMPLE_HEAD, show_edge=False, padding=0)
     found.add_column("training data", min_width=24)
     for name in ("accuracy", "change", "95 % interval", "published"):
@@ -66,7 +67,7 @@ def table(results: dict[str, Any]) -> Table:
     found.add_column("agrees", no_wrap=True)
     for arm in results["arms"]:
         found.add_row(
-            Text(arm["title"]),
+            Text(plain(arm["title"])),
             wording.percent(arm["accuracy"]),
             wording.points(arm["delta"]),
             wording.between(arm["delta_low"], arm["delta_high"]),

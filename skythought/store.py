@@ -14,6 +14,7 @@ import dataclasses
 import errno
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -190,9 +191,9 @@ def _plain(value: object) -> object:
 
 
 def code_revision() -> str:
-    """Name the git revision of the source tree, "" where there is none."""
+    """Name the git revision of the source tree, "" where there is none or no git to ask."""
     root = Path(__file__).parent.parent
-    if not (root / ".git").exists():
+    if not (root / ".git").exists() or shutil.which("git") is None:
         return ""
     done = subprocess.run(
         ["git", "-C", str(root), "describe", "--always", "--dirty"],
@@ -225,7 +226,7 @@ def owns(folder: Path, stage: str, config: dict[str, Any]) -> bool:
         return False
     try:
         old = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a run's manifest; choose another output folder") from error
     if old.get("stage") != stage or not isinstance(old.get("config"), dict):
         raise UserError(f"{folder}: holds a {old.get('stage')!r} run; choose another output folder")

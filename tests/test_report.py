@@ -257,6 +257,20 @@ def test_the_terminal_shows_the_table(tmp_path: Path, capsys: pytest.CaptureFixt
     assert row in " ".join(shown.split())
 
 
+def test_a_title_does_not_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(tmp_path, {"correct": {0: "1111"}})
+    card = tmp_path / "arms" / "correct" / "arm.json"
+    facts = {**json.loads(card.read_text()), "title": "\x1b]0;owned\x07 [red]traces"}
+    card.write_text(json.dumps(facts))
+    report.run(report.Config(study=tmp_path))
+    shown = capsys.readouterr().err
+    assert "[red]traces" in shown
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+
+
 def test_mistakes_are_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(tmp_path / "none")]) == 2
     told = capsys.readouterr().err

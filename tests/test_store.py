@@ -268,6 +268,14 @@ def test_claim_refuses_a_manifest_that_is_not_ours(text: str, tmp_path: Path) ->
     with pytest.raises(UserError, match="choose another output folder"):
         store.claim(tmp_path, "generate", {})
     assert (tmp_path / "manifest.json").read_text() == text
+    (tmp_path / "manifest.json").write_bytes(b'{"stage": "\xff"}')
+    with pytest.raises(UserError, match="not a run's manifest"):
+        store.claim(tmp_path, "generate", {})
+
+
+def test_a_machine_without_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert store.code_revision() == ""
 
 
 def test_finish(tmp_path: Path) -> None:
