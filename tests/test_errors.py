@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skythought.errors import UserError, require, unknown
+from skythought.errors import UserError, first_line, plain, require, unknown
 
 ARMS = ["base", "correct", "digits_20", "digits_50", "shuffled_67"]
 
@@ -25,6 +25,15 @@ def test_unknown_far_from_all_suggests_nothing() -> None:
     told = str(unknown("arm", "zzzzzz", ARMS))
     assert "did you mean" not in told
     assert told.endswith("known: base, correct, digits_20, digits_50, shuffled_67")
+
+
+def test_first_line() -> None:
+    assert first_line(ValueError("\nno such model\nhere is a long story")) == "no such model"
+    assert first_line(OSError()) == "OSError"
+
+
+def test_plain_text_steers_nothing() -> None:
+    assert plain("a\tb\n\x1b[31mc\x9b\u202ed é") == "a\tb\n\ufffd[31mc\ufffd\ufffdd é"
 
 
 def test_require_gives_the_module() -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skythought import formats, progress
-from skythought.errors import UserError, require, unknown
+from skythought.errors import UserError, first_line, require, unknown
 from skythought.records import Completion, Finish, Request, Sampling
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str
             warnings.simplefilter("ignore", FutureWarning)
             net = peft.PeftModel.from_pretrained(net, str(folder)).merge_and_unload()
     except (RuntimeError, OSError, ValueError) as error:
-        first = _first_line(error)
-        raise UserError(f"{folder}: the adapter does not fit its base {base!r}: {first}") from error
+        told = first_line(error)
+        raise UserError(f"{folder}: the adapter does not fit its base {base!r}: {told}") from error
     return net, tokenizer, f"{identity(str(folder))}+{identity(base)}"
 
 
@@ -126,9 +126,7 @@ def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
         words = transformers.AutoTokenizer.from_pretrained(tokenizer or place)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         missing = "" if Path(place).is_dir() else "there is no such folder, and the hub says: "
-        raise UserError(
-            f"model {name!r} cannot be loaded: {missing}{_first_line(error)}"
-        ) from error
+        raise UserError(f"model {name!r} cannot be loaded: {missing}{first_line(error)}") from error
     if lacking := sorted(report["missing_keys"]):
         raise UserError(
             f"model {name!r} cannot be loaded: its files lack {len(lacking)} of the weights, the "
@@ -147,10 +145,6 @@ def _adapter(folder: Path) -> dict[str, Any] | None:
         return dict(json.loads(path.read_bytes()))
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 class HuggingFace:

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from skythought import formats, store
-from skythought.errors import UserError, require, unknown
+from skythought.errors import UserError, first_line, require, unknown
 from skythought.records import Problem, digest
 from skythought.tasks import FILE, FILE_VERIFIER, Task
 
@@ -170,9 +170,8 @@ def load_hub(
     try:
         rows = datasets.load_dataset(source, config, split=splits[split], revision=revision)
     except (OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"task {task!r}: cannot load {source} from the hub ({reason}); "
+            f"task {task!r}: cannot load {source} from the hub ({first_line(error)}); "
             "give a local copy in its place: --task copy.jsonl"
         ) from error
     return _number(rows, task, split)

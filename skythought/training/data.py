@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skythought import formats, shapes
-from skythought.errors import UserError, require
+from skythought.errors import UserError, first_line, require
 from skythought.records import Example
 
 IGNORED = -100
@@ -54,10 +54,9 @@ def from_hub(name: str) -> list[Example]:
     try:
         rows = datasets.load_dataset(name, split="train")
     except (OSError, ValueError) as error:  # what the hub says, and OfflineModeIsEnabled
-        first = str(error).strip().splitlines()[0]
         raise UserError(
-            f"--dataset {name}: no such file here, and the hub says: {first}; give a local JSONL "
-            "file, or run this with a network"
+            f"--dataset {name}: no such file here, and the hub says: {first_line(error)}; give a "
+            "local JSONL file, or run this with a network"
         ) from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.jsonl"
