@@ -178,6 +178,16 @@ def test_rows_that_share_an_id_are_all_graded(tmp_path: Path) -> None:
     assert len(verdicts(shapes.verdicts_beside(path))) == 3
 
 
+def test_another_reference_is_graded_again(tmp_path: Path) -> None:
+    row = {"id": "a", "problem": "1 + 1?", "response": "2", "answer": "3"}
+    path = write(tmp_path / "mine.jsonl", row)
+    assert score.run(Config(input=path)) == {"incorrect": 1}
+    write(path, {**row, "answer": "2"})
+    assert score.run(Config(input=path)) == {"correct": 1}
+    assert score.run(Config(input=path)) == {"correct": 1}
+    assert [v.expected for v in verdicts(shapes.verdicts_beside(path))] == ["3", "2"]
+
+
 def test_a_failed_request_gives_way_to_a_later_answer() -> None:
     failed, answered = TRACES[3], trace("failed", PROBLEMS[2], "\\boxed{3}")
     assert score.with_own_id(answered, {"failed": failed}) is answered
