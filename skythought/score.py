@@ -3,10 +3,10 @@ r"""Answers in, verdicts out: grade what a run folder or a file of responses hol
     skythought score --run-dir runs/teacher
     skythought score --input r1-traces.jsonl --output verdicts.jsonl
 
-Appends to verdicts.jsonl; a trace that has a verdict of the same verifier and reference is not graded
-again, one whose verdict was an error is. Of several verdicts of one trace the last holds. A file of responses
-may have any known shape of trace, with the reference in `answer`, `reference_answer` or
-`final_answer`. Changes no trace.
+Appends to verdicts.jsonl; a trace that has a verdict of the same verifier and reference is not
+graded again, one whose verdict was an error is. Of several verdicts of one trace the last holds. A
+file of responses may have any known shape of trace, with the reference in `answer`,
+`reference_answer` or `final_answer`. Changes no trace.
 """
 
 from __future__ import annotations
