@@ -6,7 +6,7 @@ r"""Answers in, verdicts out: grade what a run folder or a file of responses hol
 Appends to verdicts.jsonl; a trace that has a verdict of the same verifier and reference is not
 graded again, one whose verdict was an error is. Of several verdicts of one trace the last holds. A
 file of responses may have any known shape of trace, with the reference in `answer`,
-`reference_answer` or `final_answer`. Changes no trace.
+`reference_answer` or `final_answer`; a row without one gets the verdict `error`. Changes no trace.
 """
 
 from __future__ import annotations
@@ -117,10 +117,10 @@ def read_run(folder: Path) -> list[tuple[Problem, Trace]]:
 
 
 def read_file(path: Path) -> list[tuple[Problem, Trace]]:
-    """Pair every response of a file with the reference answer of its row.
+    """Pair every response of a file with the reference answer of its row, "" where it has none.
 
     Raises:
-        UserError: no such file, a row of no known shape, or one without a reference (file:line).
+        UserError: no such file, a row of no known shape (file:line), or no row has a reference.
     """
     problems: dict[str, Problem] = {}
     traces: dict[str, Trace] = {}
@@ -131,6 +131,12 @@ def read_file(path: Path) -> list[tuple[Problem, Trace]]:
             raise UserError(f"{file}:{number}: {error}") from error
         trace = with_own_id(trace, traces)
         problems[trace.id], traces[trace.id] = problem, trace
+    unanswered = sum(not problem.answer for problem in problems.values())
+    if unanswered and unanswered == len(problems):
+        expected = ", ".join(benchmarks.ANSWERS)
+        raise UserError(f"{path}: no row has a reference answer; expected one of {expected}")
+    if unanswered:
+        progress.say(f"{path}: {unanswered:,} of {len(problems):,} rows have no reference answer")
     return [(problems[key], trace) for key, trace in traces.items()]
 
 
@@ -155,6 +161,8 @@ def _pair(row: dict[str, Any]) -> tuple[Problem, Trace]:
     reference = {k: row[k] for k in benchmarks.ANSWERS if k in row}
     if "thought" in row:  # our own Trace: `answer` is what the model said
         reference.pop("answer", None)
+    if benchmarks.reference_field(reference) is None:
+        return Problem(id=trace.problem_id, task=tasks.FILE, question=asked, answer=""), trace
     asking = {"id": trace.problem_id, "problem": asked, **reference}
     return benchmarks.problem(asking, tasks.FILE), trace
 

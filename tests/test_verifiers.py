@@ -55,7 +55,8 @@ def test_the_golden_table_holds_every_kind_of_verdict() -> None:
         ({"finish": "error"}, "7", "error", "generation failed: no reason given"),
         ({"finish": "length"}, "7", "no_answer", "truncated"),
         ({"answer": " \n"}, "7", "no_answer", "empty answer"),
-        ({}, " ", "error", "the problem has no reference answer"),
+        ({}, " ", "error", "the row has no reference answer"),
+        ({"finish": "length"}, "", "error", "the row has no reference answer"),
         ({"answer": "It is 8."}, "7", "incorrect", "whole"),
     ],
 )

@@ -48,6 +48,15 @@ def reduce_answer(text: str) -> str:
     return formula[1].strip() if formula else text
 
 
+def reference_field(row: Mapping[str, Any]) -> str | None:
+    """Name the field that holds the reference answer of a row, None where no field does."""
+    for name in ANSWERS:
+        value = row.get(name)
+        if value not in (None, []) and not (isinstance(value, str) and not value.strip()):
+            return name
+    return None
+
+
 def problem(row: Mapping[str, Any], task: str) -> Problem:
     """Turn one row into a Problem; one of our own records is taken as it is.
 
@@ -59,7 +68,7 @@ def problem(row: Mapping[str, Any], task: str) -> Problem:
     asked = next((k for k in QUESTIONS if isinstance(row.get(k), str) and row[k].strip()), None)
     if asked is None:
         raise ValueError(f"no question: expected one of the texts {', '.join(QUESTIONS)}")
-    name = next((k for k in ANSWERS if row.get(k) not in (None, "", [])), None)
+    name = reference_field(row)
     if name is None:
         raise ValueError(f"no reference answer: expected one of {', '.join(ANSWERS)}")
     choices = _choices(row)

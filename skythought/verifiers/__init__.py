@@ -60,15 +60,18 @@ def get(name: str) -> Verifier:
 
 
 def verify(problem: Problem, trace: Trace, verifier: Verifier) -> Verdict:
-    """Grade one trace: a failed request is an error, a truncated one has no answer."""
+    """Grade one trace.
+
+    A failed request, and one without a reference, is an error; a truncated one has no answer.
+    """
     if trace.error or trace.finish == "error":
         finding = Finding("error", detail=f"generation failed: {trace.error or 'no reason given'}")
+    elif not problem.answer.strip():
+        finding = Finding("error", detail="the row has no reference answer")
     elif trace.finish == "length":
         finding = Finding("no_answer", detail="truncated")
     elif not trace.answer.strip():
         finding = Finding("no_answer", detail="empty answer")
-    elif not problem.answer.strip():
-        finding = Finding("error", detail="the problem has no reference answer")
     else:
         finding = verifier.check(problem, trace.answer)
     return Verdict(
