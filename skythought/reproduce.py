@@ -21,7 +21,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,14 +43,14 @@ class Config:
     """Which study; mini runs on two CPU cores."""
     arms: str = "default"
     """default, paper (all rows of the paper), or names separated by commas."""
-    seeds: str = ""
-    """Training seeds separated by commas; 0 for a fast study, otherwise 0,1,2."""
+    seeds: str = "0"
+    """Training seeds separated by commas; more of them tell effects from luck in training."""
     out: Path = Path("runs/mini")
     """Folder of the study."""
     fast: bool = False
     """A smoke run of a minute: few problems, few steps, no conclusions."""
-    base_model: str = ""
-    """Another base model than the one in the package."""
+    base_model: str = hf.MINI
+    """Folder or hub name of the student; mini is the one in the package."""
     split: Literal["test", "dev"] = "test"
     """Problems the students are scored on; choose settings on dev."""
 
@@ -64,13 +63,11 @@ def run(config: Config) -> dict[str, Any]:
             little disk space.
     """
     arms = plan.choose(config.arms, config.fast)
-    seeds = read_seeds(config.seeds or ("0" if config.fast else "0,1,2"))
+    seeds = read_seeds(config.seeds)
     settings = plan.FAST_STUDY if config.fast else plan.FULL_STUDY
-    for module in ("torch", "trl"):
-        require(module, "train")
-    base = config.base_model or str(files("skythought") / "models" / "mini")
-    if not config.base_model and not Path(base).is_dir():
-        raise UserError(f"{base}: the package holds no base model; make one with: make base-model")
+    torch = require("torch", "train")
+    require("trl", "train")
+    base = hf.locate(config.base_model)
     check_disk(config.out)
     identity = {
         "study": config.study,
@@ -79,9 +76,10 @@ def run(config: Config) -> dict[str, Any]:
         "settings": asdict(settings),
     }
     store.claim(config.out, "reproduce", identity)
+    torch.set_num_threads(plan.THREADS)
     began = time.monotonic()
     make_data(config.out, settings, arms)
-    todo = [(seed, arm) for seed in seeds for arm in arms]
+    todo = [(s, a) for s in seeds for a in arms if a.method != "none" or s == seeds[0]]
     left = [(seed, arm) for seed, arm in todo if not _done(config.out, arm, seed).exists()]
     for number, (seed, arm) in enumerate(left, 1):
         started = time.monotonic()
@@ -101,22 +99,21 @@ def make_data(out: Path, settings: Settings, arms: list[Arm]) -> None:
     """Ask the teacher, grade, curate, and perturb into one training set per arm."""
     for style in ("long", "short") if any(a.source == "short" for a in arms) else ("long",):
         folder = out / ("teacher" if style == "long" else "teacher_short")
-        if not store.is_done(folder) or not (folder / "verdicts.jsonl").exists():
-            generate.run(
-                generate.Config(
-                    task=plan.TASK,
-                    split="train",
-                    backend="symbolic",
-                    backend_args=f"style={style}",
-                    n=settings.samples,
-                    limit=settings.problems,
-                    result_dir=folder,
-                )
+        generate.run(
+            generate.Config(
+                task=plan.TASK,
+                split="train",
+                backend="symbolic",
+                backend_args=f"style={style}",
+                n=settings.samples,
+                limit=settings.problems,
+                result_dir=folder,
             )
+        )
         score.run(score.Config(run_dir=folder))
     sources = {arm.source for arm in arms if arm.method != "none"} | {"correct"}
     for source in sorted(sources):
-        curate.run(
+        counts = curate.run(
             curate.Config(
                 runs=(out / ("teacher_short" if source == "short" else "teacher"),),
                 out=out / "data" / f"{_SOURCE[source]}.jsonl",
@@ -125,6 +122,8 @@ def make_data(out: Path, settings: Settings, arms: list[Arm]) -> None:
                 limit=settings.demos,
             )
         )
+        if counts["kept"] < settings.demos:
+            raise ValueError(f"{source}: {counts['kept']} demonstrations, not {settings.demos}")
     shutil.copyfile(out / "data" / "correct.jsonl.card.md", out / "data" / "card.md")
     for arm in arms:
         if arm.kind:

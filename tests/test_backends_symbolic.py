@@ -146,11 +146,11 @@ def test_any_number_of_roads_is_told() -> None:
     question = "From oak: pine 3, ash 2, yew 1. What is the toll from oak to yew?"
     request = Request(id="r", messages=(Message("user", question),))
     [found] = backends.make("symbolic", "", {"slip": "0"}).complete([request], LONG)
-    assert "From oak: pine 3, ash 2, yew 1." in found.text
+    assert "Oak: pine 3, ash 2, yew 1." in found.text
     assert "\\boxed{1}" in found.text
 
 
 def test_identity_tells_the_settings() -> None:
     plain, other = (backends.make("symbolic", "", o).identity for o in ({}, {"slip": "0.1"}))
-    assert plain == "symbolic@3 long slip=0.03 overlook=0.6"
+    assert plain == "symbolic@4 long slip=0.03 overlook=0.6"
     assert other != plain

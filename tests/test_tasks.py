@@ -28,7 +28,7 @@ def tolls(question: str) -> list[int]:
     start, goal = asked.rstrip("?").split(" to ")
     roads: dict[str, list[tuple[str, int]]] = {}
     for row in body.rstrip(".").split(". "):
-        place, _, out = row.removeprefix("From ").partition(": ")
+        place, _, out = row.lower().partition(": ")
         pairs = (road.rsplit(" ", 1) for road in out.split(", ") if road != "nothing")
         roads[place] = [(to, int(toll)) for to, toll in pairs]
     found, queue = [], deque([(start, 0)])

@@ -20,17 +20,20 @@ Turn = tuple[str, str]  # instruction, response
 
 MOVES = {
     "expand": 10,
-    "look": 2,
+    "look": 3,
     "trace": 2,
     "repeat": 1,
-    "add": 3,
+    "add": 4,
     "check": 3,
     "open": 1,
     "conclude": 1,
     "frame": 1,
     "answer": 1,
 }
-WARM_MOVES = {"expand": 8, "look": 6, "trace": 4, "repeat": 6, "add": 3, "check": 3, "frame": 2}
+WARM_MOVES = {
+    **{"expand": 8, "look": 6, "trace": 2, "repeat": 4, "add": 5, "check": 3},
+    **{"open": 2, "conclude": 2, "frame": 2},
+}
 
 
 def expand(rng: random.Random, roads: Roads) -> Turn:
@@ -95,7 +98,7 @@ def _forks(roads: Roads) -> list[tuple[str, tuple[tuple[str, int], ...]]]:
 def open_(rng: random.Random, roads: Roads) -> Turn:
     """Restate a question between any two places."""
     start, goal = rng.sample(PLACES, 2)
-    ask = f"You want to go from {start} to {goal}. Begin."
+    ask = f"What is the toll from {start} to {goal}? Begin."
     return ask, symbolic.opening(rng, start, goal)
 
 

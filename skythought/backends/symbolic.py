@@ -2,7 +2,7 @@
 
     I need the toll from oak to fir. I start at oak, where the total is 0. ...
     <blank line>
-    Now I am at oak with a total of 0, and I want fir. From oak: pine 3, ash 2. 0 plus ...
+    Now I am at oak with a total of 0, and I want fir. Oak: pine 3, ash 2. 0 plus ...
 
 The thought is a depth-first search written down in full: expansions, dead ends, going back to what
 was kept, a final check that adds the last toll again. Like any teacher it slips: an addition goes
@@ -48,7 +48,7 @@ class SymbolicTeacher:
         for name, value in (("slip", self.slip), ("overlook", self.overlook)):
             if not 0 <= value <= 1:
                 raise UserError(f"{name}={value:g}: give a probability from 0 to 1")
-        self.identity = f"symbolic@3 {style} slip={self.slip:g} overlook={self.overlook:g}"
+        self.identity = f"symbolic@4 {style} slip={self.slip:g} overlook={self.overlook:g}"
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield one narrated search per request; a question of another task is an error."""

@@ -1,7 +1,7 @@
 """Toll roads: find the only way through a small tree of one-way roads and add up its tolls.
 
-    From elm: nothing. From oak: pine 3, ash 2. From pine: elm 4. From ash: fir 5. From fir:
-    nothing. What is the toll from oak to fir?
+    Elm: nothing. Oak: pine 3, ash 2. Pine: elm 4. Ash: fir 5. Fir: nothing. What is the toll from
+    oak to fir?
 
 The answer is a number below 50. It cannot be read off the prompt: the way has to be searched (most
 branches are dead ends) and its tolls added one by one. Verified exactly. Problems are drawn from a
@@ -30,7 +30,7 @@ SPLITS = {"test": range(0, 2), "dev": range(2, 4), "train": range(4, 16)}
 
 def row(place: str, out: Sequence[tuple[str, int]]) -> str:
     """Write the roads of one place as the question has them."""
-    return f"From {place}: {', '.join(f'{to} {toll}' for to, toll in out) or 'nothing'}."
+    return f"{place.capitalize()}: {', '.join(f'{to} {toll}' for to, toll in out) or 'nothing'}."
 
 
 class Roads(msgspec.Struct, frozen=True):
@@ -114,11 +114,11 @@ def read(question: str) -> Roads:
         ValueError: the text is not a toll-roads question.
     """
     ask = re.search(r"What is the toll from (\w+) to (\w+)\?", question)
-    rows = re.findall(r"From (\w+): ([^.]*)\.", question)
+    rows = re.findall(r"(\w+): ([^.]*)\.", question)
     if ask is None or not rows:
         raise ValueError(f"not a toll-roads question: {question[:80]!r}")
     roads = tuple(
-        (place, tuple((to, int(toll)) for to, toll in re.findall(r"(\w+) (\d+)", out)))
+        (place.lower(), tuple((to, int(toll)) for to, toll in re.findall(r"(\w+) (\d+)", out)))
         for place, out in rows
     )
     return Roads(roads=roads, start=ask[1], goal=ask[2])
