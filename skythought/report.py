@@ -26,7 +26,7 @@ from skythought.reporting.results import summarize
 
 paper_change = paper.change
 
-_AGREES = {"reproduced": "yes", "not reproduced": "no", "undecided": "undecided"}
+_AGREES = {"reproduced": "yes", "not reproduced": "no"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,6 @@ def table(results: dict[str, Any]) -> Table:
             wording.points(arm["delta"]),
             wording.between(arm["delta_low"], arm["delta_high"]),
             wording.signed(arm["paper_change"]),
-            _AGREES.get(arm["agreement"], wording.NONE),
+            _AGREES.get(arm["agreement"], wording.verdict(arm)),
         )
     return found

@@ -28,10 +28,16 @@ LETTERS: dict[str, Outcome] = {
 
 
 def build(
-    folder: Path, arms: Mapping[str, Mapping[int, str]], *, text: str = "", seconds: float = 1.0
+    folder: Path,
+    arms: Mapping[str, Mapping[int, str]],
+    *,
+    text: str = "",
+    seconds: float = 1.0,
+    max_steps: int = -1,
 ) -> Path:
     """Write a study folder: for each arm and seed, a string of `LETTERS`."""
-    store.claim(folder, "reproduce", {"study": "mini", "settings": {"demos": 4, "max_steps": -1}})
+    settings = {"demos": 4, "max_steps": max_steps}
+    store.claim(folder, "reproduce", {"study": "mini", "settings": settings})
     store.write_whole(folder / "data" / "card.md", f"# Card\n\n| examples | 4 |\n{text}\n")
     for name, seeds in arms.items():
         card = study.describe(study.ARMS[name])
@@ -196,6 +202,48 @@ def test_structure_is_tested_against_content(tmp_path: Path) -> None:
     assert "One training seed" in text
 
 
+@pytest.mark.parametrize(
+    ("base", "correct", "max_steps", "told"),
+    [
+        (
+            "00000000",
+            "00000000",
+            -1,
+            "by 0.0 points only (95 % interval 0.0 to 0.0, which does not",
+        ),
+        ("11111111", "00000000", -1, "by −100.0 points only"),
+        ("00000000", "11000000", -1, "by +25.0 points only (95 % interval 0.0 to"),
+        (None, "11111111", -1, "not known without the arm `base`, so what perturbing them costs"),
+        ("00000000", "11111111", 3, "Training was stopped early (max_steps): no row has a verdict"),
+        ("00000000", "11111111", 0, ""),
+    ],
+)
+def test_no_verdict_without_a_lift(
+    base: str | None, correct: str, max_steps: int, told: str, tmp_path: Path
+) -> None:
+    arms = {"correct": {0: correct}, "digits_50": {0: correct}, "deleted_67": {0: "00000000"}}
+    arms |= {} if base is None else {"base": {0: base}}
+    folder = build(tmp_path, arms, max_steps=max_steps)
+    results = report.run(report.Config(study=folder))
+    rows = {row["name"]: row for row in results["arms"]}
+    text = "\n".join(results["findings"])
+    cells = [line.split(" | ")[-1] for line in markdown.table(results).splitlines()]
+    page = (folder / "report.html").read_text()
+    if not told:
+        assert rows["digits_50"]["agreement"] == rows["deleted_67"]["agreement"] == "reproduced"
+        assert "no row has a verdict" not in text
+        assert "1 of 1 pairs of a content and a structure row" in text
+        assert "no verdict" not in page
+        return
+    assert {row["agreement"] for row in rows.values()} == {None}
+    assert told in text
+    assert text.count("no row has a verdict") == 1
+    assert "pairs of a content and a structure row" not in text
+    assert "eproduce" not in text
+    assert cells.count("no verdict |") == page.count(">no verdict<") == 2
+    assert "– |" in cells  # the reference itself
+
+
 def test_a_study_without_its_reference_reports_what_it_has(tmp_path: Path) -> None:
     results = report.run(report.Config(study=build(tmp_path, {"digits_50": {0: "10"}})))
     assert results["tests"] == {}
@@ -226,15 +274,17 @@ def test_only_times_differ_between_two_runs(tmp_path: Path) -> None:
 
 
 def test_the_table_stands_in_the_markdown_page(tmp_path: Path) -> None:
-    folder = build(tmp_path, {"correct": {0: "1111"}, "wrong_answers": {0: "1110"}})
+    folder = build(
+        tmp_path, {"base": {0: "0000"}, "correct": {0: "1111"}, "wrong_answers": {0: "1110"}}
+    )
     results = report.run(report.Config(study=folder))
     table = markdown.table(results)
     told = (folder / "report.md").read_text()
     assert f"{markdown.OPEN}\n{table}{markdown.CLOSE}" in told
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in rows}) == 1
-    assert rows[3].startswith("| wrong answers | 75.0 | 30.1 to 95.4 | −25.0 | ")
-    assert rows[3].endswith("| −3.2 | 88.6 | 30.0 | undecided |")
+    assert rows[4].startswith("| wrong answers | 75.0 | 30.1 to 95.4 | −25.0 | ")
+    assert rows[4].endswith("| −3.2 | 88.6 | 30.0 | undecided |")
     assert "published, not measured here" in table
     assert markdown.table(json.loads((folder / "results.json").read_text())) == table
 
@@ -250,7 +300,8 @@ def test_nothing_else_in_the_folder_changes(tmp_path: Path) -> None:
 
 
 def test_the_terminal_shows_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    build(tmp_path, {"correct": {0: "1111"}, "keywords_100": {0: "0000"}})
+    arms = {"base": "0000", "correct": "1111", "keywords_100": "0000", "deleted_67": "1000"}
+    build(tmp_path, {name: {0: letters} for name, letters in arms.items()})
     assert cli.main(["report", str(tmp_path)]) == 0
     shown = capsys.readouterr().err
     row = "keywords removed 100 % 0.0 % −100.0 −100.0 to −100.0 −3.3 no"

@@ -187,6 +187,25 @@ def test_one_rule_of_agreement_for_every_row(
     assert paper.agreement(published, low, high) == found
 
 
+@pytest.mark.parametrize(
+    ("lift_low", "max_steps", "found"),
+    [
+        (10.1, -1, True),
+        (10.0, -1, False),
+        (-3.0, -1, False),
+        (None, -1, False),
+        (50.0, 0, True),
+        (50.0, 3, False),
+        (50.0, None, True),
+    ],
+)
+def test_verdicts_need_a_lift_and_training_to_the_end(
+    lift_low: float | None, max_steps: int | None, found: bool
+) -> None:
+    assert paper.judgeable(lift_low, max_steps) is found
+    assert f"above {paper.MIN_LIFT:g} points" in paper.RULE
+
+
 def row(name: str, delta: float, **more: Any) -> dict[str, Any]:
     """Give what the plots need of a row of results.json."""
     arm = study.ARMS[name]

@@ -3,7 +3,8 @@
     write(results) -> ["LoRA on correct traces lifts accuracy from 11.2 % to 69.4 %: ...", ...]
 
 First what the study as a whole shows and what limits it, then one sentence for each row that the
-paper has too. A row that does not agree with the paper is said to; see `paper.RULE`.
+paper has too. A row that does not agree with the paper is said to; where training lifted too little
+for any verdict, that is said in their place. See `paper.RULE`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def general(results: dict[str, Any]) -> Iterator[str]:
         )
     if "structure_against_content" in tests:
         yield _structure(tests["structure_against_content"], arms)
-    if order := _order(results["arms"]):
+    if unjudged := _unjudged(results):
+        yield unjudged
+    elif order := _order(results["arms"]):
         yield order
     compared = [arm["agreement"] for arm in results["arms"] if arm["agreement"]]
     if compared:
@@ -75,6 +78,27 @@ def _structure(d: Row, arms: dict[str, Row]) -> str:
     else:
         where = "ends below" if d["value"] < 0 else "ends above"
     return f"Broken structure ({broken}) {where} broken content ({content}): {_points(d)}."
+
+
+def _unjudged(results: dict[str, Any]) -> str:
+    """Say why rows that stand in the paper have no verdict, "" where they have."""
+    rows = [r for r in results["arms"] if r["paper_change"] is not None and r["delta"] is not None]
+    if not rows or any(row["agreement"] for row in rows):
+        return ""
+    lift = results["tests"].get("lift_lora")
+    if lift is None:
+        return (
+            "What training on correct traces lifts is not known without the arm `base`, so what "
+            "perturbing them costs cannot be judged: no row has a verdict."
+        )
+    if 100 * lift["low"] > paper.MIN_LIFT:
+        return "Training was stopped early (max_steps): no row has a verdict."
+    return (
+        f"Training on correct traces lifted accuracy by {points(lift['value'])} points only (95 % "
+        f"interval {between(lift['low'], lift['high'])}, which does not lie above "
+        f"{paper.MIN_LIFT:g}), so what perturbing them costs cannot be judged: no row has a "
+        "verdict."
+    )
 
 
 def _order(rows: list[Row]) -> str:

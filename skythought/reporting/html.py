@@ -25,6 +25,7 @@ from skythought.reporting.wording import (
     seconds,
     share_between,
     signed,
+    verdict,
 )
 
 Row = dict[str, Any]
@@ -145,7 +146,7 @@ def _main_table(rows: list[Row], caption: str) -> str:
                     f"{known.aime24:.1f}" if known else NONE,
                     kind="published",
                 )
-                + f'<td class="{kind}">{row["agreement"] or NONE}</td></tr>'
+                + f'<td class="{kind}">{verdict(row)}</td></tr>'
             )
         bodies.append(f"<tbody>{''.join(lines)}</tbody>")
     return _table(head, "".join(bodies), caption, "Results of every arm")

@@ -19,6 +19,7 @@ from skythought.reporting.wording import (
     points,
     share_between,
     signed,
+    verdict,
 )
 
 OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
@@ -58,7 +59,7 @@ def table(results: dict[str, Any]) -> str:
                 signed(arm["paper_change"]),
                 f"{row.math500:.1f}" if row else NONE,
                 f"{row.aime24:.1f}" if row else NONE,
-                arm["agreement"] or NONE,
+                verdict(arm),
             )
         )
     return (

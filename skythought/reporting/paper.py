@@ -2,6 +2,7 @@
 
     change("deleted_67")  -> -12.8     change in points against correct traces, as published
     agreement(-12.8, low=-40.1, high=-31.0)  -> "reproduced", by `RULE`
+    judgeable(lift_low=40.2, max_steps=-1)  -> True, by `RULE` too
 
 Source: Li et al. 2025, arXiv 2502.07374. The student is Qwen2.5-32B-Instruct, the demonstrations
 about 4,600 correct traces of QwQ-32B-Preview; values are accuracies in percent. `average` is over
@@ -58,12 +59,19 @@ ROWS = {
 # them, the same for every row, decides whether a measured loss belongs to the published group.
 BOUNDARY = 7.0
 
+# What training on correct traces must lift for certain, in points, before what perturbing them
+# costs can be judged: about the paper's own lift, and more than the boundary. A student that has learnt
+# nothing loses nothing, whatever it is trained on.
+MIN_LIFT = 10.0
+
 RULE = (
     f"Published losses fall into two groups: 0.4 to 4.3 points, and 9.1 points or more. The "
     f"boundary between them is set at {BOUNDARY:g} points, the same for every row. A row is "
     "reproduced if the whole 95 % interval of its measured change lies on the side of the boundary "
     "where the published change lies, not reproduced if the whole interval lies on the other side, "
-    "and undecided if the interval holds the boundary."
+    "and undecided if the interval holds the boundary. No row has a verdict unless the study "
+    "trained to its end and the 95 % interval of what training on correct traces (LoRA) lifted lies "
+    f"above {MIN_LIFT:g} points: a student that has learnt nothing has nothing to lose."
 )
 
 CAVEAT = (
@@ -78,6 +86,18 @@ def change(arm: str) -> float | None:
     """Give the published change of an arm against correct traces, in points; None without one."""
     row = ROWS.get(arm)
     return None if row is None or arm == "correct" else row.change
+
+
+def judgeable(lift_low: float | None, max_steps: object) -> bool:
+    """Say whether a study can have verdicts.
+
+    Args:
+        lift_low: lower end of the interval of what training on correct traces lifted, in points;
+            None where it was not measured.
+        max_steps: the study's setting; above 0 where training was stopped early.
+    """
+    stopped = isinstance(max_steps, int) and max_steps > 0
+    return not stopped and lift_low is not None and lift_low > MIN_LIFT
 
 
 def agreement(published: float, low: float, high: float) -> Agreement:

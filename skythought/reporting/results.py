@@ -43,24 +43,28 @@ def summarize(study: Study) -> dict[str, Any]:
     arms = {arm.name: arm for arm in study.arms}
     settings = {k: v for k, v in study.config.items() if k not in ("study", "settings")}
     nested = study.config.get("settings")
+    settings |= nested if isinstance(nested, dict) else {}
+    tested = tests(arms)
+    lift = tested.get("lift_lora")
+    judged = paper.judgeable(100 * lift["low"] if lift else None, settings.get("max_steps"))
     found: dict[str, Any] = {
         "study": study.name,
-        "settings": {**settings, **(nested if isinstance(nested, dict) else {})},
+        "settings": settings,
         "versions": study.versions,
-        "arms": [describe(arm, arms.get(REFERENCE)) for arm in study.arms],
-        "tests": tests(arms),
+        "arms": [describe(arm, arms.get(REFERENCE), judged) for arm in study.arms],
+        "tests": tested,
     }
     found["findings"] = findings.write(found)
     return found
 
 
-def describe(arm: Arm, reference: Arm | None) -> dict[str, Any]:
-    """Give the row of an arm."""
+def describe(arm: Arm, reference: Arm | None, judged: bool) -> dict[str, Any]:
+    """Give the row of an arm, with a verdict only where the study is `judged`."""
     card, facts = arm.card, [seed.facts for seed in arm.seeds]
     greedy = figures(arm, reference, "greedy")
     published = paper.change(arm.name)
     verdict = None
-    if published is not None and greedy["delta_low"] is not None:
+    if judged and published is not None and greedy["delta_low"] is not None:
         bounds = 100 * greedy["delta_low"], 100 * greedy["delta_high"]
         verdict = paper.agreement(published, *bounds)
     speeds = [step.tokens_per_s for seed in arm.seeds for step in seed.log[-1:]]

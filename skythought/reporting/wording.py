@@ -6,6 +6,7 @@ percent(0.6942) -> "69.4 %"    points(-0.3) -> "−30.0"    p_value(0.00004) -> 
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from skythought.errors import plain
 
@@ -46,6 +47,15 @@ def between(low: float | None, high: float | None) -> str:
 def share_between(low: float | None, high: float | None) -> str:
     """Write the interval of a share."""
     return NONE if low is None else f"{percent(low, '')} to {percent(high, '')}"
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """Write whether a row agrees with the paper; a row that could have a verdict says it has none.
+
+    See `paper.RULE`.
+    """
+    could = row["paper_change"] is not None and row["delta"] is not None
+    return str(row["agreement"] or ("no verdict" if could else NONE))
 
 
 def p_value(p: float | None) -> str:
