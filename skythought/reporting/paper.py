@@ -60,8 +60,8 @@ ROWS = {
 BOUNDARY = 7.0
 
 # What training on correct traces must lift for certain, in points, before what perturbing them
-# costs can be judged: about the paper's own lift, and more than the boundary. A student that has learnt
-# nothing loses nothing, whatever it is trained on.
+# costs can be judged: about the paper's own lift, and more than the boundary. A student that has
+# learnt nothing loses nothing, whatever it is trained on.
 MIN_LIFT = 10.0
 
 RULE = (
@@ -70,8 +70,8 @@ RULE = (
     "reproduced if the whole 95 % interval of its measured change lies on the side of the boundary "
     "where the published change lies, not reproduced if the whole interval lies on the other side, "
     "and undecided if the interval holds the boundary. No row has a verdict unless the study "
-    "trained to its end and the 95 % interval of what training on correct traces (LoRA) lifted lies "
-    f"above {MIN_LIFT:g} points: a student that has learnt nothing has nothing to lose."
+    "trained to its end and the 95 % interval of what training on correct traces (LoRA) lifted "
+    f"lies above {MIN_LIFT:g} points: a student that has learnt nothing has nothing to lose."
 )
 
 CAVEAT = (
