@@ -34,9 +34,15 @@ def first_line(error: BaseException) -> str:
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """Build the error for a name that no table holds, with the nearest known names."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(name, names)
+    hint = f"did you mean {near!r}? " if near else ""
     return UserError(f"unknown {kind} {name!r}: {hint}known: {', '.join(names)}")
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.4) -> str | None:
+    """Give the known name most like this one, None where none is as like as `cutoff` (0 to 1)."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=cutoff)
+    return near[0] if near else None
 
 
 def require(module: str, extra: str) -> ModuleType:

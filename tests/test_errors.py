@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skythought.errors import UserError, first_line, plain, require, unknown
+from skythought.errors import UserError, first_line, nearest, plain, require, unknown
 
 ARMS = ["base", "correct", "digits_20", "digits_50", "shuffled_67"]
 
@@ -25,6 +25,13 @@ def test_unknown_far_from_all_suggests_nothing() -> None:
     told = str(unknown("arm", "zzzzzz", ARMS))
     assert "did you mean" not in told
     assert told.endswith("known: base, correct, digits_20, digits_50, shuffled_67")
+
+
+def test_nearest() -> None:
+    assert nearest("mni", ["mini", "max"]) == "mini"
+    assert nearest("tiny", ["mini"]) == "mini"
+    assert nearest("tiny", ["mini"], cutoff=0.6) is None
+    assert nearest("mni", []) is None
 
 
 def test_first_line() -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skythought import formats, progress
-from skythought.errors import UserError, first_line, require, unknown
+from skythought.errors import UserError, first_line, nearest, require, unknown
 from skythought.records import Completion, Finish, Request, Sampling
 
 if TYPE_CHECKING:
@@ -118,15 +118,16 @@ def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
         transformers.utils.logging.disable_progress_bar()
     place = locate(name)
     if not Path(place).is_dir() and not HUB_NAME.fullmatch(place):
-        raise UserError(f"model {name!r}: no such folder")
+        raise UserError(f"model {name!r}: {_meant(name)}no such folder")
     try:
         net, report = transformers.AutoModelForCausalLM.from_pretrained(
             place, dtype=dtype, output_loading_info=True
         )
         words = transformers.AutoTokenizer.from_pretrained(tokenizer or place)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        missing = "" if Path(place).is_dir() else "there is no such folder, and the hub says: "
-        raise UserError(f"model {name!r} cannot be loaded: {missing}{first_line(error)}") from error
+        missing = f"{_meant(name)}there is no such folder, and the hub says: "
+        told = first_line(error) if Path(place).is_dir() else f"{missing}{first_line(error)}"
+        raise UserError(f"model {name!r} cannot be loaded: {told}") from error
     if lacking := sorted(report["missing_keys"]):
         raise UserError(
             f"model {name!r} cannot be loaded: its files lack {len(lacking)} of the weights, the "
@@ -134,6 +135,20 @@ def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
         )
     formats.require_chat_template(words, tokenizer or place)
     return net, words
+
+
+def _meant(name: str) -> str:
+    """Ask whether `mini` was meant, or a folder that lies where this one was looked for."""
+    wanted = Path(name)
+    try:
+        beside = [folder for folder in wanted.parent.iterdir() if folder.is_dir()]
+    except OSError:  # the folder above is not there either, or may not be read
+        beside = []
+    known = {folder.name: str(folder) for folder in beside}
+    if wanted.parent == Path():
+        known.setdefault(MINI, MINI)
+    near = nearest(wanted.name, known, cutoff=0.6)
+    return f"did you mean {known[near]!r}? " if near else ""
 
 
 def _adapter(folder: Path) -> dict[str, Any] | None:
