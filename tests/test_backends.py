@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skythought import backends
+from skythought.backends import hf
 from skythought.errors import UserError
 from skythought.records import Completion, Message, Request, Sampling
 
@@ -124,3 +125,25 @@ def test_a_bad_line_of_a_script_is_named(row: object, told: str, tmp_path: Path)
 def test_a_missing_script_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.jsonl: no such file"):
         backends.make("scripted", str(tmp_path / "none.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("mni", "model 'mni' cannot be loaded: did you mean 'mini'? there is no such folder"),
+        ("runs/tuend", "cannot be loaded: did you mean 'runs/tuned'? there is no such folder"),
+        ("./rns", "model './rns': did you mean 'runs'? no such folder"),
+        ("runs/mni", "model 'runs/mni' cannot be loaded: there is no such folder"),
+        ("away/mini", "model 'away/mini' cannot be loaded: there is no such folder"),
+    ],
+)
+def test_a_mistyped_model_is_told_the_nearest(
+    name: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("transformers", reason="needs skythought[train]")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "tuned").mkdir(parents=True)
+    with pytest.raises(UserError) as caught:
+        hf.pretrained(name, "auto")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)

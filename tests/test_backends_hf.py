@@ -355,27 +355,6 @@ def test_a_wrong_model_or_option_is_one_line(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("mni", "model 'mni' cannot be loaded: did you mean 'mini'? there is no such folder"),
-        ("runs/tuend", "cannot be loaded: did you mean 'runs/tuned'? there is no such folder"),
-        ("./rns", "model './rns': did you mean 'runs'? no such folder"),
-        ("runs/mni", "model 'runs/mni' cannot be loaded: there is no such folder"),
-        ("away/mini", "model 'away/mini' cannot be loaded: there is no such folder"),
-    ],
-)
-def test_a_mistyped_model_is_told_the_nearest(
-    name: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs" / "tuned").mkdir(parents=True)
-    with pytest.raises(UserError) as caught:
-        hf.pretrained(name, "auto")
-    assert told in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 def test_a_gpu_that_is_not_there() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is one")
