@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -97,15 +96,7 @@ def ask(config: Config) -> dict[str, int]:
         raise UserError(f"--max-error-rate {config.max_error_rate:g}: give a share from 0 to 1")
     sampling = read_sampling(config.sampling_params, config.seed)
     task = tasks.get(config.task)
-    made_here = not task.revision and not task.name.startswith(tasks.FILE)
-    if made_here and config.limit is None:
-        raise UserError(f"task {config.task!r} makes its problems without end; give --limit N")
-    problems = list(islice(task.load(config.split, seed=config.seed), config.start, _end(config)))
-    if not problems:
-        raise UserError(
-            f"task {config.task!r} has no problems in split {config.split!r} from --start "
-            f"{config.start} on"
-        )
+    problems = tasks.draw(config.task, config.split, config.seed, config.start, config.limit)
     backend = backends.make(config.backend, config.model, read_options(config.backend_args))
     return collect(
         problems,
@@ -216,10 +207,6 @@ def _trace(
         completion_tokens=completion.completion_tokens,
         error=completion.error,
     )
-
-
-def _end(config: Config) -> int | None:
-    return None if config.limit is None else config.start + config.limit
 
 
 def read_options(text: str) -> dict[str, str]:

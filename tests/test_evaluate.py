@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from skythought import cli, evaluate, formats, metrics, store
+from skythought import cli, evaluate, formats, metrics, score, store, tasks
 from skythought.errors import UserError
-from skythought.records import Completion, Request, Sampling, Trace, Verdict
+from skythought.records import Completion, Problem, Request, Sampling, Trace, Verdict
 
 # answers of a model to ten problems: 5 right, 2 wrong, 3 without an answer, one of them cut off
 SAID = {
@@ -217,3 +217,46 @@ def test_real_problems_with_known_answers(shared: Path, tmp_path: Path) -> None:
     assert (result["n"], result["errors"], result["no_answer"]) == (60, 0, 0)
     assert result["accuracy"] == (60 - wrong) / 60
     assert (result["low"], result["high"]) == metrics.wilson(60 - wrong, 60)
+
+
+SUMS = """
+from skythought.records import Problem
+from skythought.tasks import Task
+
+def load(split, seed=0, **options):
+    for i in range(3):
+        yield Problem(id=f"s{i}", task="sums", question=f"{i} plus 1?", answer=str(i + 1))
+
+def counted(split, seed=0, **options):
+    i = 0
+    while True:
+        yield Problem(id=f"c{i}", task="sums", question=f"{i}?", answer=str(i))
+        i += 1
+
+facts = dict(source="mine", revision="", licence="mine", chance=0.0, system_prompt="")
+TASK = Task(name="sums", verifier="number", load=load, **facts)
+ENDLESS = Task(name="sums", verifier="number", load=counted, endless=True, **facts)
+"""
+
+
+def test_a_task_of_ones_own_from_end_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finite one needs no limit, and its run folder knows what grades it."""
+    (tmp_path / "my_sums.py").write_text(SUMS)
+    monkeypatch.syspath_prepend(tmp_path)
+    said = ({"question": f"{i} plus 1?", "response": "2"} for i in range(3))
+    script = write(tmp_path / "script.jsonl", *said)
+    asked = ["--task", "my_sums:TASK", "--backend", "scripted", "--model", str(script)]
+    folder = tmp_path / "run"
+    assert cli.main(["generate", *asked, "--result-dir", str(folder)]) == 0
+    found = store.read(folder / "problems.jsonl", Problem)
+    assert [(p.id, p.task) for p in found] == [(f"s{i}", "my_sums:TASK") for i in range(3)]
+    assert score.run(score.Config(run_dir=folder)) == {"correct": 1, "incorrect": 2}
+    assert cli.main(["evaluate", *asked, "--result-dir", str(tmp_path / "scored")]) == 0
+    scores = json.loads((tmp_path / "scored" / "scores.json").read_text())
+    assert (scores["n"], scores["accuracy"]) == (3, pytest.approx(1 / 3))
+    assert [p.id for p in tasks.draw("my_sums:TASK", "test", 0, start=1, n=1)] == ["s1"]
+    assert len(tasks.draw("my_sums:ENDLESS", "test", 0, n=5)) == 5
+    with pytest.raises(UserError, match="makes its problems without end; give --limit N"):
+        tasks.draw("my_sums:ENDLESS", "test", 0)

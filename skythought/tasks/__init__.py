@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+
+import msgspec
 
 from skythought import registry
 from skythought.errors import UserError
@@ -42,6 +45,7 @@ class Task:
     chance: float  # accuracy of the best answer that ignores the problem, 0 to 1
     system_prompt: str
     load: Callable[..., Iterator[Problem]]  # load(split, seed=0, **options)
+    endless: bool = False  # `load` never ends, so only a number of problems can be asked for
 
 
 def get(name: str) -> Task:
@@ -59,6 +63,26 @@ def get(name: str) -> Task:
     if not isinstance(made, Task):
         raise UserError(f"task {name!r}: expected a Task, found {type(made).__name__}")
     return made
+
+
+def draw(name: str, split: str, seed: int, start: int = 0, n: int | None = None) -> list[Problem]:
+    """Draw `n` problems of a task, all that follow `start` where no `n` is given.
+
+    Each is marked with a task name that leads back to its verifier: that of a task
+    `package.module:TASK` is this name, whatever the task calls itself.
+
+    Raises:
+        UserError: no such task or split, no problems there, or an endless task without `n`.
+    """
+    task = get(name)
+    if task.endless and n is None:
+        raise UserError(f"task {name!r} makes its problems without end; give --limit N")
+    found = list(islice(task.load(split, seed=seed), start, None if n is None else start + n))
+    if not found:
+        raise UserError(f"task {name!r} has no problems in split {split!r} from --start {start} on")
+    if task.name.startswith(FILE):
+        return found
+    return [msgspec.structs.replace(problem, task=name) for problem in found]
 
 
 def verifier_of(name: str) -> str:

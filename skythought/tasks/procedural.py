@@ -29,4 +29,5 @@ TOLL_ROADS = Task(
     chance=0.08,
     system_prompt="",
     load=load_toll_roads,
+    endless=True,
 )
