@@ -141,18 +141,17 @@ def read_file(path: Path) -> list[tuple[Problem, Trace]]:
 
 
 def with_own_id(trace: Trace, seen: Mapping[str, Trace]) -> Trace:
-    """Give a row another id where an earlier one has its id and says something else.
+    """Give a row another id where an earlier row has its id, also one that says the same.
 
-    Files often name all samples of a problem with the problem's id. A failed request is no sample:
-    what came later takes its place.
+    Files often name all samples of a problem with the problem's id, and samples may be alike: each
+    row counts. The new id holds what the row says and how often that was said before. A failed
+    request is no sample: what came later takes its place.
     """
-    old = seen.get(trace.id)
-    if old is None or old.finish == "error":
-        return trace
-    if (old.messages, old.thought, old.answer) == (trace.messages, trace.thought, trace.answer):
-        return trace
-    key = digest(trace.id, trace.messages, trace.thought, trace.answer)
-    return msgspec.structs.replace(trace, id=key)
+    key, before = trace.id, 0
+    while key in seen and seen[key].finish != "error":
+        before += 1
+        key = digest(trace.id, trace.messages, trace.thought, trace.answer, before)
+    return trace if key == trace.id else msgspec.structs.replace(trace, id=key)
 
 
 def _pair(row: dict[str, Any]) -> tuple[Problem, Trace]:

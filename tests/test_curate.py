@@ -187,6 +187,16 @@ def test_a_file_of_any_shape(row: dict[str, Any], tmp_path: Path) -> None:
     assert one.completion == next(shapes.read_examples(path)).completion
 
 
+def test_alike_samples_of_a_file_are_duplicates_unless_kept(tmp_path: Path) -> None:
+    row = {"id": "a", "problem": "1 + 1?", "answer": "2"}
+    path = write(tmp_path / "mine.jsonl", *({**row, "response": r} for r in ("2", "2", "so 2")))
+    score.run(score.Config(input=path))
+    assert run(path, out=tmp_path / "out.jsonl")["dropped"] == {"duplicate": 1}
+    assert run(path, out=tmp_path / "all.jsonl", keep_duplicates=True)["kept"] == 3
+    examples = store.read(tmp_path / "all.jsonl", Example)
+    assert len({e.id for e in examples}) == len({e.trace_id for e in examples}) == 3
+
+
 def test_samples_that_share_an_id_keep_their_own_verdicts(tmp_path: Path) -> None:
     first = {"id": "a", "problem": "1 + 1?", "answer": "2"}
     rows = [{**first, "response": r} for r in ("it is 3", "so 2", "it is 2", "so 2")]
@@ -194,7 +204,7 @@ def test_samples_that_share_an_id_keep_their_own_verdicts(tmp_path: Path) -> Non
     score.run(score.Config(input=path))
     assert run(path, out=tmp_path / "out.jsonl") == {
         "kept": 2,
-        "dropped": {"verdict incorrect": 1},
+        "dropped": {"duplicate": 1, "verdict incorrect": 1},
     }
     taught = [e.completion for e in store.read(tmp_path / "out.jsonl", Example)]
     assert taught == [formats.teach("", "so 2"), formats.teach("", "it is 2")]
