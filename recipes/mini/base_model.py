@@ -31,8 +31,9 @@ from skythought.tasks.toll_roads import PLACES
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 SPECIAL = [PAD, USER, ASSISTANT, END]
 PIECE = r"<\|\w+\|>|\\boxed\{| ?[A-Za-z]+| ?\d|\n\n|\n| ?[^\sA-Za-z\d]|\s"
-ROPE_THETA = 10_000.0
-LOOK_BACK_HEADS, LOOK_BACK_PAIRS, LOOK_BACK_SIZE = 3, 4, 6.0
+ROPE_THETA = 1e6
+# How the induction heads start: radians per token below which content is compared, and gains.
+SLOW, COPY, LOOK, MATCH = 0.004, 0.7, 8.0, 1.6
 TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}<|user|>"
     "{{ message['content'] }}{% elif message['role'] == 'assistant' %}<|assistant|>"
@@ -56,7 +57,6 @@ class Config:
     heads: int = 4
     head_dim: int = 32
     embedding_std: float = 0.15  # see `make_model`
-    copy_gain: float = 0.7  # see `make_model`
     lr_muon: float = 0.02
     lr_adam: float = 1.5e-3
     typos: float = 0.0  # share of documents whose numbers are partly wrong
@@ -96,26 +96,29 @@ def make_tokenizer(seed: int) -> PreTrainedTokenizerFast:
 
 
 def make_model(config: Config, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """Build the model, untrained, from a start in which copying and looking up are learned soon.
+    """Build the model, with heads that start out as induction heads; the rest is random.
 
-    * Names occur in the same contexts, so from a small start (0.02) their embeddings become alike
-      before copying is learned. They start larger here, tied to the output.
-    * Value and output matrices start as projections on random subspaces of width `head_dim`, times
-      `copy_gain`, so that a head copies what it looks at (in the spirit of Trockman and Kolter
-      2023, arXiv 2305.09828).
-    * The first heads of the first layer start out looking 1, 2 and 3 tokens back, by their biases
-      under the rotary embedding, and write to a subspace of their own: half of an induction head.
+    A small model is slow to find out how to copy what followed the same words before (Olsson et al.
+    2022, arXiv 2209.11895); here it starts with that. The residual stream is cut into four random
+    orthogonal subspaces S, P1, P2, P3 of width `head_dim`. In the first layer, head k looks k
+    tokens back (by its biases, under the rotary embedding) and copies what stands in S there to Pk.
+    In the second layer, head 1 looks for places whose predecessor (P1) is the current token (S),
+    head 2 for those whose last but one (P2) is the previous token (P1), head 3 likewise one
+    further; each copies the token found there to the output. Embeddings are tied and start larger
+    than usual, as from a small start names become alike before they are told apart.
     """
+    width, hidden = config.head_dim, config.hidden
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=-(-len(tokenizer) // 8) * 8,
-            hidden_size=config.hidden,
-            intermediate_size=3 * config.hidden,
+            hidden_size=hidden,
+            intermediate_size=3 * hidden,
             num_hidden_layers=config.layers,
             num_attention_heads=config.heads,
             num_key_value_heads=config.heads,
-            head_dim=config.head_dim,
+            head_dim=width,
             max_position_embeddings=1024,
+            rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
             tie_word_embeddings=True,
             attention_bias=True,
             bos_token_id=None,
@@ -124,25 +127,24 @@ def make_model(config: Config, tokenizer: PreTrainedTokenizerFast) -> LlamaForCa
         )
     )
     torch.nn.init.normal_(model.model.embed_tokens.weight, std=config.embedding_std)
-    width = config.head_dim
-    turn = ROPE_THETA ** (-torch.arange(LOOK_BACK_PAIRS) * 2 / width)  # radians per token
-    for number, layer in enumerate(model.model.layers):
-        attention = layer.self_attn
-        for head in range(config.heads):
-            first = head * width
-            looks_back = number == 0 and head < LOOK_BACK_HEADS
-            source = torch.linalg.qr(torch.randn(config.hidden, width)).Q
-            target = torch.linalg.qr(torch.randn(config.hidden, width)).Q if looks_back else source
-            span = slice(first, first + width)
-            attention.v_proj.weight.data[span] += config.copy_gain * source.T
-            attention.o_proj.weight.data[:, span] += config.copy_gain * target
-            if looks_back:
-                pairs = slice(first, first + LOOK_BACK_PAIRS)
-                others = slice(first + width // 2, first + width // 2 + LOOK_BACK_PAIRS)
-                angle = -turn * (head + 1)
-                attention.k_proj.bias.data[pairs] = LOOK_BACK_SIZE
-                attention.q_proj.bias.data[pairs] = LOOK_BACK_SIZE * torch.cos(angle)
-                attention.q_proj.bias.data[others] = LOOK_BACK_SIZE * torch.sin(angle)
+    spaces = torch.linalg.qr(torch.randn(hidden, hidden)).Q.split(width, dim=1)
+    first, second = (layer.self_attn for layer in model.model.layers[:2])
+    turn = ROPE_THETA ** (-torch.arange(width // 2) * 2 / width)  # radians per token
+    fast, slow = torch.arange(4), torch.arange(width // 2)[turn < SLOW]
+    content = torch.cat((slow, slow + width // 2))  # coordinates that distance hardly turns
+    for head in range(3):
+        span = slice(head * width, (head + 1) * width)
+        first.v_proj.weight.data[span] += COPY * spaces[0].T
+        first.o_proj.weight.data[:, span] += COPY * spaces[head + 1]
+        angle, at = -turn[fast] * (head + 1), head * width + fast
+        first.k_proj.bias.data[at] = LOOK
+        first.q_proj.bias.data[at] = LOOK * torch.cos(angle)
+        first.q_proj.bias.data[at + width // 2] = LOOK * torch.sin(angle)
+        gain = MATCH if head else 2 * MATCH  # the current token is the smallest part of the stream
+        second.q_proj.weight.data[head * width + content] += gain * spaces[head].T[content]
+        second.k_proj.weight.data[head * width + content] += gain * spaces[head + 1].T[content]
+        second.v_proj.weight.data[span] += COPY * spaces[0].T
+        second.o_proj.weight.data[:, span] += COPY * spaces[0]
     return model
 
 
