@@ -1,6 +1,6 @@
 r"""Verifiers: what decides whether an answer is right.
 
-    VERIFIERS["math"] -> Verifier(name="math", version=2, check=check)
+    VERIFIERS["math"] -> Verifier(name="math", version=3, check=check)
     check(problem, "... so \boxed{18}") -> Finding("correct", "18", "boxed; number")
 
 `verify(problem, trace, verifier)` is the one path from a trace to a `Verdict`, for filtering data

@@ -6,9 +6,12 @@ r"""Where in an answer text the answer stands, and the name of the rule that fou
     "16 - 3 - 4 = 9 ... #### 18"               -> "18", "####"
     "p - q"                                    -> "p - q", "whole text"
     "so she makes 18 dollars a day."           -> "18", "last number"
+    "So the radius is sqrt(5) meters."         -> "sqrt(5)", "last number"
 
-The first rule of this list that finds something wins, at its last place in the text. Only the end
-of a long text is read. Does not look inside a thought; that is not part of the answer text.
+The first rule of this list that finds something wins, at its last place in the text. In a marked
+sentence, what it emphasises comes before its last number ("**Answer:** He pays **$75** in 30
+days"), and a number behind "than" is not the answer but what it is compared with. Only the end of
+a long text is read. Does not look inside a thought; that is not part of the answer text.
 """
 
 from __future__ import annotations
@@ -23,10 +26,18 @@ MAX_BARE_CHARS = 200
 MAX_BARE_WORDS = 4
 
 ANSWER_IS = re.compile(
-    r"\banswer(?: (?:is|are|was|would be|must be|should be)\b|\s*[:=]|\*\*\s*\n)(?:\s|[*:])*",
+    r"\banswer(?: (?:is|are|was|would be|must be|should be)\b|(?:\*\*)?\s*[:=]|\*\*\s*\n)"
+    r"(?:\s|[*:])*",
     re.IGNORECASE,
 )
+EMPHASISED = re.compile(r"\*\*([^*\n]+)\*\*")
+COMPARED_WITH = re.compile(r"\bthan\b", re.IGNORECASE)
 LAST_FRACTION = re.compile(r"(?<![\d/.])-?\d+/\d+(?![\d/]|\.\d)(?=\D*$)")
+# A root with its factor and denominator: 2*sqrt(5)/3, \\sqrt{5}, 3√2.
+LAST_ROOT = re.compile(
+    r"(?<![\w.,)}/+-])(?<![\d)] [+-] )-?(?:\d+ ?(?:[*·] ?)?)?"
+    r"(?:\\?(?<![a-zA-Z])sqrt ?(?:\(\d+\)|\{\d+\})|√(?:\d+|\(\d+\)))(?:/\d+)?(?=\D*$)"
+)
 BOXED_WITHOUT_BRACES = re.compile(r"\\(?:boxed|fbox)\s+([^\s$]+)")
 # \fbox, a lost backslash, and "\b" that a JSON writer took for a backspace.
 BOX = re.compile(r"(?:\\fbox|(?<![\\a-zA-Z])boxed|\x08oxed)\{")
@@ -90,10 +101,11 @@ def extract(text: str) -> Extracted | None:
 
 
 def last_number(text: str) -> str | None:
-    """Return the last number of a text, 2/3 included; the dash of "10-7" is no sign."""
+    """Return the last number of a text, 2/3 and sqrt(5) included; the dash of "10-7" is no sign."""
     text = re.sub(r"(?<=[\w)}])-(?=\d)", " - ", text)
-    fraction = LAST_FRACTION.search(text[-MAX_BARE_CHARS:])
-    return fraction[0] if fraction else formats.final_number(text)
+    end = text[-MAX_BARE_CHARS:]
+    written = LAST_ROOT.search(end) or LAST_FRACTION.search(end)
+    return written[0] if written else formats.final_number(text)
 
 
 def is_bare(text: str) -> bool:
@@ -117,13 +129,16 @@ def _stated(text: str) -> str:
 
 
 def _within(text: str, rule: str) -> Extracted:
-    """Take a marked passage as it is, or the last number of a marked sentence."""
+    """Take a marked passage as it is, or what a marked sentence emphasises, or its last number."""
+    whole = text if text.count("**") % 2 == 0 else f"**{text}"  # it began within the emphasis
     text = _strip(text)
-    if not is_bare(text):
-        last = last_number(text)
-        if last is not None:
-            return Extracted(last, f"{rule}, last number")
-    return Extracted(text, rule)
+    if is_bare(text):
+        return Extracted(text, rule)
+    strong = [part for part in map(_strip, EMPHASISED.findall(whole)) if is_bare(part)]
+    if strong and any(c.isdigit() for c in strong[-1]):
+        return Extracted(strong[-1], f"{rule}, emphasis")
+    last = last_number(COMPARED_WITH.split(text)[0]) or last_number(text)
+    return Extracted(text, rule) if last is None else Extracted(last, f"{rule}, last number")
 
 
 def _first_line(text: str) -> str:

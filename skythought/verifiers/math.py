@@ -89,4 +89,4 @@ def refuse(text: str) -> str:
     return ""
 
 
-MATH = Verifier(name="math", version=2, check=check)
+MATH = Verifier(name="math", version=3, check=check)
