@@ -36,7 +36,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     names = sorted(known)
     near = nearest(name, names)
     hint = f"did you mean {near!r}? " if near else ""
-    return UserError(f"unknown {kind} {name!r}: {hint}known: {', '.join(names)}")
+    listed = ", ".join(names) or "none"
+    return UserError(f"unknown {kind} {name!r}: {hint}known: {listed}")
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.4) -> str | None:

@@ -26,7 +26,7 @@ def write(path: Path, *rows: object) -> str:
 
 @pytest.mark.parametrize("name", backends.BACKENDS)
 def test_every_backend_of_the_table_is_there(name: str) -> None:
-    with pytest.raises(UserError, match=rf"backend '{name}': .* unexpected keyword argument 'no'"):
+    with pytest.raises(UserError, match=rf"unknown option of {name} 'no': known: "):
         backends.make(name, "model", {"no": "1"})
 
 
@@ -34,7 +34,14 @@ def test_every_backend_of_the_table_is_there(name: str) -> None:
     ("name", "options", "told"),
     [
         ("symbolik", {}, "unknown backend 'symbolik': did you mean 'symbolic'?"),
-        ("symbolic", {"slip": "often"}, "backend 'symbolic': could not convert string to float"),
+        (
+            "symbolic",
+            {"slp": "1"},
+            "unknown option of symbolic 'slp': did you mean 'slip'? known: ",
+        ),
+        ("symbolic", {"slip": "often"}, "backend 'symbolic': slip=often: give a number"),
+        ("symbolic", {"overlook": ""}, "overlook=: give a number"),
+        ("scripted", {"speed": "1"}, "unknown option of scripted 'speed': known: none"),
         ("symbolic", {"slip": "1.5"}, "slip=1.5: give a probability from 0 to 1"),
         ("symbolic", {"overlook": "nan"}, "overlook=nan: give a probability"),
         ("symbolic", {"style": "lang"}, "unknown style 'lang': did you mean 'long'?"),
@@ -54,6 +61,28 @@ def test_a_backend_of_ones_own(tmp_path: Path) -> None:
     script = write(tmp_path / "script.jsonl", {"question": "q", "response": "a"})
     made = backends.make("skythought.backends.scripted:Scripted", script)
     assert made.identity == backends.make("scripted", script).identity
+
+
+class Own:
+    """A backend with options of every kind; nobody asks it anything."""
+
+    def __init__(self, model: str, rate: float, size: int = 1, **more: str) -> None:
+        if size == 13:
+            raise ValueError("not 13")
+        self.identity = f"{model} {rate!r} {size!r} {more}"
+
+
+def test_options_of_a_backend_of_ones_own() -> None:
+    name = f"{__name__}:Own"
+    made = backends.make(name, "m", {"rate": "1", "size": "2", "any": "x"})
+    assert made.identity == "m 1.0 2 {'any': 'x'}"
+    for options, told in (
+        ({}, "missing a required argument: 'rate'"),
+        ({"rate": "1", "size": "2.5"}, "size=2.5: give a whole number"),
+        ({"rate": "1", "size": "13"}, "not 13"),
+    ):
+        with pytest.raises(UserError, match=told):
+            backends.make(name, "m", options)
 
 
 def test_cut() -> None:

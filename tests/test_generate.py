@@ -241,7 +241,7 @@ def test_parts_of_an_endless_task_are_the_whole(tmp_path: Path) -> None:
         ({"task": "toll_roads", "limit": 1, "split": "tset"}, "did you mean 'test'?"),
         ({"backend": "script"}, "unknown backend 'script': did you mean 'scripted'?"),
         ({"backend_args": "speed"}, "expected k=v,k=v but found 'speed'"),
-        ({"backend_args": "speed=1"}, "backend 'scripted': got an unexpected keyword argument"),
+        ({"backend_args": "speed=1"}, "unknown option of scripted 'speed': known: none"),
         ({"sampling_params": "temp=1"}, "unknown field `temp`; known: temperature, top_p, max_"),
         ({"sampling_params": "temperature=hot"}, "Expected `float`, got `str`"),
         ({"sampling_params": "temperature=-1"}, "Expected `float` >= 0.0"),
