@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 import tyro
 
 from skythought import progress, score, shapes, steps, store
@@ -64,10 +63,9 @@ def run(config: Config) -> dict[str, Any]:
         **{k: v for k, v in store.settings(config).items() if k not in ("out", "runs")},
         "inputs": [digest(traces, verdicts) for traces, verdicts in sources],
     }
-    manifest = config.out.with_name(config.out.name + ".manifest.json")
-    if _made_already(config.out, manifest, identity):
+    counts = store.made_already(config.out, "curate", identity)
+    if counts is not None:
         progress.say(f"{config.out}: made already with these settings")
-        counts: dict[str, Any] = msgspec.json.decode(manifest.read_bytes())["counts"]
         return counts
     kept: list[Example] = []
     dropped: list[dict[str, str]] = []
@@ -94,9 +92,9 @@ def run(config: Config) -> dict[str, Any]:
     store.write_records(config.out.with_name(config.out.name + ".dropped.jsonl"), dropped)
     text = card(config.out.name, chosen, reasons, config)
     store.write_whole(config.out.with_name(config.out.name + ".card.md"), text)
-    facts = {"stage": "curate", "config": identity, "counts": counts, "versions": store.versions()}
-    store.write_whole(manifest, msgspec.json.format(msgspec.json.encode(facts), indent=1))
-    store.write_records(config.out, kept)  # last: that it is there says that all of it is
+    part = config.out.with_name(config.out.name + ".part")
+    store.write_records(part, kept)
+    store.publish(part, config.out, "curate", identity, counts)
     progress.say(f"{config.out}: kept {len(kept):,}; left out: {left_out}")
     return counts
 
@@ -189,19 +187,3 @@ def _load(path: Path, outcome: str) -> tuple[list[Trace], dict[str, Verdict]]:
         flag = "--run-dir" if path.is_dir() else "--input"
         raise UserError(f"{path}: not graded yet; run: skythought score {flag} {path}")
     return list(traces.values()), verdicts
-
-
-def _made_already(out: Path, manifest: Path, identity: dict[str, Any]) -> bool:
-    if not out.exists():
-        return False
-    if not manifest.exists():
-        raise UserError(f"{out}: exists, and not from curate; choose another --out")
-    try:
-        old = msgspec.json.decode(manifest.read_bytes(), type=dict[str, Any]).get("config")
-    except msgspec.DecodeError as error:
-        raise UserError(f"{out}: exists, and not from curate; choose another --out") from error
-    if old != msgspec.to_builtins(identity):
-        raise UserError(
-            f"{out}: was made with other settings or inputs; choose another --out or delete it"
-        )
-    return True

@@ -11,7 +11,6 @@ solution is changed by the kind `answers` only.
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 import tyro
 from rich.console import Console
 from rich.text import Text
@@ -65,14 +63,6 @@ class Config:
     """Print so many originals against what became of them."""
 
 
-class _Manifest(msgspec.Struct):
-    """What is read of the manifest beside an output file."""
-
-    config: dict[str, Any]
-    counts: dict[str, int]
-    output: str  # hash of the file
-
-
 def run(config: Config) -> dict[str, Any]:
     """Perturb; returns the counts of the file, or of each file by name with `grid`.
 
@@ -111,14 +101,15 @@ def _write(config: Config, output: Path, kind: str, fraction: float) -> dict[str
         "kind": kind,
         "fraction": fraction,
         "seed": config.seed,
-        "input": _hash(sources),
+        "input": store.hash_files(sources),
     }
     options: dict[str, Any] = {}
     if perturbations.needs_donors(kind):
         givers = shapes.files(config.donors) if config.donors else sources
-        identity["donors"] = _hash(givers)
-    manifest = output.with_name(output.name + ".manifest.json")
-    counts = _made_already(output, manifest, identity)
+        identity["donors"] = store.hash_files(givers)
+    counts = store.made_already(output, "perturb", identity)
+    if counts is not None:
+        progress.say(f"{output}: made already with these settings")
     if counts is None or config.show:
         if perturbations.needs_donors(kind):
             options["donors"] = choose_donors(config.donors or config.input, config.seed)
@@ -128,16 +119,7 @@ def _write(config: Config, output: Path, kind: str, fraction: float) -> dict[str
             part.unlink(missing_ok=True)
             try:
                 counts = _stream(config.input, part, perturbed)
-                facts = {
-                    "stage": "perturb",
-                    "config": identity,
-                    "counts": counts,
-                    "output": _hash([part]),
-                    "versions": store.versions(),
-                }
-                text = msgspec.json.format(msgspec.json.encode(facts), indent=1)
-                store.write_whole(manifest, text)
-                part.replace(output)  # last: that it is there says that all of it is
+                store.publish(part, output, "perturb", identity, counts)
             finally:
                 part.unlink(missing_ok=True)
             progress.say(f"{output}: {describe(kind, fraction, counts)}")
@@ -218,42 +200,6 @@ def _text(pieces: list[diff.Piece]) -> Text:
         shown = plain(piece)
         text.append(shown if mark == " " else f"[{mark}{shown}{mark}]", style=STYLES[mark])
     return text
-
-
-def _made_already(output: Path, manifest: Path, identity: dict[str, Any]) -> dict[str, int] | None:
-    """Give the counts of a file that these settings made, None where there is none.
-
-    Raises:
-        UserError: the file has other contents than these settings give.
-    """
-    if not output.exists():
-        return None
-    if not manifest.exists():
-        raise UserError(f"{output}: exists, and not from perturb; choose another output")
-    try:
-        old = msgspec.json.decode(manifest.read_bytes(), type=_Manifest)
-    except msgspec.DecodeError as error:
-        raise UserError(f"{output}: exists, and not from perturb; choose another output") from error
-    for key in sorted({*identity, *old.config}):
-        if old.config.get(key) != identity.get(key):
-            raise UserError(
-                f"{output}: was made with {key}={old.config.get(key)!r}, now "
-                f"{identity.get(key)!r}; choose another output or delete it"
-            )
-    if old.output != _hash([output]):
-        raise UserError(
-            f"{output}: was changed after it was made; choose another output or delete it"
-        )
-    progress.say(f"{output}: made already with these settings")
-    return old.counts
-
-
-def _hash(paths: list[Path]) -> str:
-    total = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()[:16]
 
 
 def _count_lines(path: Path) -> int:

@@ -1,10 +1,12 @@
 """Run folders: append-only JSONL per record kind, and a manifest.
 
     runs/teacher/manifest.json  problems.jsonl  traces.jsonl  verdicts.jsonl  dropped.jsonl
+    data/correct.jsonl  correct.jsonl.manifest.json
 
-Every line is flushed before the next is made, so a crash loses at most the line it was writing; a
-torn last line is cut off when the file is opened again. Work to do is what is wanted minus what is
-on disk, so the same command run again goes on where it stopped.
+A stage that makes one file puts the manifest beside it. Every line is flushed before the next is
+made, so a crash loses at most the line it was writing; a torn last line is cut off when the file is
+opened again. Work to do is what is wanted minus what is on disk, so the same command run again goes
+on where it stopped.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import errno
+import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -32,6 +36,7 @@ T = TypeVar("T")
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "math-verify")
 NEVER_WRITTEN = ("key", "token", "secret", "password")
+HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")  # owner/name, or an old name without an owner
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -275,3 +280,72 @@ def finish(folder: Path, *, done: bool = True, **counts: Any) -> None:
     manifest = msgspec.json.decode(path.read_bytes())
     manifest |= {"done": done, "counts": counts}
     write_whole(path, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+class Made(msgspec.Struct):
+    """The manifest beside a file that a stage made as a whole."""
+
+    stage: str
+    config: dict[str, Any]  # what decides the content
+    counts: dict[str, Any]
+    output: str = ""  # hash of the file
+    versions: dict[str, str] = {}
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """Hash the contents of files in their order (16 hex digits)."""
+    total = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()[:16]
+
+
+def made_already(path: Path, stage: str, config: dict[str, Any]) -> dict[str, Any] | None:
+    """Give the counts of a file that this stage made of this config, None where there is no file.
+
+    Raises:
+        UserError: the file is from elsewhere, of another config, or was changed since.
+    """
+    if not path.exists():
+        return None
+    foreign = f"{path}: exists, and not from {stage}; choose another output"
+    try:
+        old = msgspec.json.decode(_manifest_beside(path).read_bytes(), type=Made)
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(foreign) from error
+    if old.stage != stage:
+        raise UserError(foreign)
+    now = msgspec.json.decode(msgspec.json.encode(config))
+    for key in sorted({*now, *old.config}):
+        if old.config.get(key) != now.get(key):
+            raise UserError(
+                f"{path}: was made with {key}={old.config.get(key)!r}, now {now.get(key)!r}; "
+                "choose another output or delete it"
+            )
+    if old.output and old.output != hash_files([path]):
+        raise UserError(
+            f"{path}: was changed after it was made; choose another output or delete it"
+        )
+    return old.counts
+
+
+def publish(
+    part: Path, path: Path, stage: str, config: dict[str, Any], counts: dict[str, Any]
+) -> None:
+    """Put a finished file in its place, after its manifest: that it is there says all of it is.
+
+    Raises:
+        UserError: the disk is full or the place may not be written.
+    """
+    made = Made(stage, config, counts, output=hash_files([part]), versions=versions())
+    text = msgspec.json.format(msgspec.json.encode(made), indent=1)
+    write_whole(_manifest_beside(path), text)
+    try:
+        part.replace(path)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _manifest_beside(path: Path) -> Path:
+    return path.with_name(path.name + ".manifest.json")

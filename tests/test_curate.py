@@ -253,8 +253,16 @@ def test_other_settings_or_inputs_are_refused(change: str, folder: Path, tmp_pat
         store.write_records(folder / "traces.jsonl", edited)
     else:
         (tmp_path / "out.jsonl.manifest.json").unlink()
-    with pytest.raises(UserError, match=r"other settings or inputs|exists, and not from curate"):
+    with pytest.raises(UserError, match=r"was made with |exists, and not from curate"):
         run(folder, out=out, **options)
+
+
+def test_a_file_changed_by_hand_is_refused(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run(folder, out=out)
+    out.write_text(out.read_text().replace("1", "2"))
+    with pytest.raises(UserError, match="was changed after it was made; choose another output"):
+        run(folder, out=out)
 
 
 def test_an_interrupted_run_is_made_anew(folder: Path, tmp_path: Path) -> None:
@@ -265,7 +273,7 @@ def test_an_interrupted_run_is_made_anew(folder: Path, tmp_path: Path) -> None:
     run(folder, out=out)
     assert out.read_bytes() == whole
     (tmp_path / "out.jsonl.manifest.json").write_text("[]")
-    with pytest.raises(UserError, match="exists, and not from curate; choose another --out"):
+    with pytest.raises(UserError, match="exists, and not from curate; choose another output"):
         run(folder, out=out)
 
 

@@ -296,3 +296,40 @@ def test_verdicts_are_not_problems(tmp_path: Path) -> None:
     store.write_records(path, [Verdict(trace_id="t", verifier="v", outcome="error")])
     with pytest.raises(UserError, match=r"verdicts\.jsonl:1: not a Problem record"):
         store.read(path, Problem)
+
+
+def test_a_file_is_made_once_and_known_again(tmp_path: Path) -> None:
+    path, part = tmp_path / "out.jsonl", tmp_path / "part"
+    config = {"kind": "x", "levels": (1, 2)}
+    assert store.made_already(path, "curate", config) is None
+    store.write_records(part, ROWS)
+    store.publish(part, path, "curate", config, {"kept": 2})
+    assert not part.exists()
+    assert store.read(path, Problem) == ROWS
+    assert store.made_already(path, "curate", config) == {"kept": 2}
+    with pytest.raises(UserError, match=r"was made with levels=\[1, 2\], now \[1\]; choose"):
+        store.made_already(path, "curate", {**config, "levels": (1,)})
+    with pytest.raises(UserError, match="was made with more=None, now 1"):
+        store.made_already(path, "curate", {**config, "more": 1})
+    with pytest.raises(UserError, match="exists, and not from perturb; choose another output"):
+        store.made_already(path, "perturb", config)
+    manifest = tmp_path / "out.jsonl.manifest.json"
+    facts = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({k: v for k, v in facts.items() if k != "output"}))
+    path.write_text("")  # the manifest of an older version holds no hash
+    assert store.made_already(path, "curate", config) == {"kept": 2}
+    manifest.write_text(json.dumps(facts))
+    with pytest.raises(UserError, match="was changed after it was made"):
+        store.made_already(path, "curate", config)
+    for text in (b"{}", b"torn", b"\xff"):
+        manifest.write_bytes(text)
+        with pytest.raises(UserError, match="exists, and not from curate"):
+            store.made_already(path, "curate", config)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("owner/name-1.5_b", True), ("gpt2", True), ("a/b/c", False), ("./a", False), ("", False)],
+)
+def test_names_of_the_hub(name: str, found: bool) -> None:
+    assert bool(store.HUB_NAME.fullmatch(name)) is found

@@ -237,7 +237,7 @@ def test_our_own_records_are_problems_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"answer": "2"}, "no question: expected one of the texts problem, question, prompt"),
+        ({"answer": "2"}, "no question: expected one of the texts problem, question, instr"),
         ({"problem": " ", "answer": "2"}, "no question"),
         ({"problem": 3, "answer": "2"}, "no question"),
         ({"problem": "1 + 1?"}, "no reference answer: expected one of answer, reference_answer"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skythought import formats, progress
+from skythought import formats, progress, store
 from skythought.errors import UserError, first_line, nearest, require, unknown
 from skythought.records import Completion, Finish, Request, Sampling
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     import torch
 
 MINI = "mini"  # names the model that is shipped in the package
-HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")
 SCALE = ("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern")  # of an adapter
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 CACHE_BYTES = 768 * 2**20  # what the keys and values of one batch may take
@@ -117,7 +115,7 @@ def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
     if not progress.console.is_terminal:
         transformers.utils.logging.disable_progress_bar()
     place = locate(name)
-    if not Path(place).is_dir() and not HUB_NAME.fullmatch(place):
+    if not Path(place).is_dir() and not store.HUB_NAME.fullmatch(place):
         raise UserError(f"model {name!r}: {_meant(name)}no such folder")
     try:
         net, report = transformers.AutoModelForCausalLM.from_pretrained(

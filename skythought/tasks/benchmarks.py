@@ -3,7 +3,7 @@
     {"problem": "Janet's ducks lay 16 eggs ...", "answer": "... #### 18"}
     -> Problem(id="9f0c...", task="file:mine", question="Janet's ducks ...", answer="18")
 
-A row needs a question (`problem`, `question` or `prompt`) and a reference (`answer`,
+A row needs a question (`problem`, `question`, `instruction` or `prompt`) and a reference (`answer`,
 `reference_answer` or `final_answer`): bare, `$...$`, or a worked solution that ends in `#### 18` or
 in a box. `choices` become part of the question. A dataset of the hub is pinned to a commit;
 `load(..., path="copy.jsonl")` reads a local copy in its place.
@@ -20,12 +20,11 @@ from typing import Any
 
 import msgspec
 
-from skythought import formats, store
+from skythought import formats, shapes, store
 from skythought.errors import UserError, first_line, require, unknown
 from skythought.records import Problem, digest
 from skythought.tasks import FILE, FILE_VERIFIER, Task
 
-QUESTIONS = ("problem", "question", "prompt")
 ANSWERS = ("answer", "reference_answer", "final_answer")
 IDS = ("id", "unique_id")
 SYSTEM_PROMPT = "Please reason step by step, and put your final answer within \\boxed{}."
@@ -65,9 +64,9 @@ def problem(row: Mapping[str, Any], task: str) -> Problem:
     """
     if set(row) <= set(Problem.__struct_fields__) and {"id", "task"} <= set(row):
         return msgspec.convert(row, Problem)
-    asked = next((k for k in QUESTIONS if isinstance(row.get(k), str) and row[k].strip()), None)
+    asked = next((k for k in shapes.QUESTIONS if _said(row.get(k))), None)
     if asked is None:
-        raise ValueError(f"no question: expected one of the texts {', '.join(QUESTIONS)}")
+        raise ValueError(f"no question: expected one of the texts {', '.join(shapes.QUESTIONS)}")
     name = reference_field(row)
     if name is None:
         raise ValueError(f"no reference answer: expected one of {', '.join(ANSWERS)}")
@@ -87,6 +86,10 @@ def problem(row: Mapping[str, Any], task: str) -> Problem:
         answer=reduced,
         extra={k: v for k, v in row.items() if k not in known},
     )
+
+
+def _said(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _choices(row: Mapping[str, Any]) -> list[str]:

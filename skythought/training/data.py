@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from skythought import formats, shapes
+from skythought import formats, shapes, store
 from skythought.errors import UserError, first_line, require
 from skythought.records import Example
 
 IGNORED = -100
-HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 FILES = (".jsonl", ".json", ".parquet", ".csv", ".txt", ".gz")  # endings of files, not of datasets
 
 
@@ -39,7 +37,8 @@ def read(dataset: Path) -> list[Example]:
         UserError: as `shapes.read_examples`, or the hub has no such dataset or cannot be asked.
     """
     name = dataset.as_posix()
-    if dataset.exists() or dataset.suffix in FILES or not HUB_NAME.fullmatch(name):
+    on_hub = "/" in name and store.HUB_NAME.fullmatch(name) and dataset.suffix not in FILES
+    if dataset.exists() or not on_hub:
         return list(shapes.read_examples(dataset))
     return from_hub(name)
 
