@@ -47,9 +47,11 @@ def run(config: Config) -> dict[str, Any]:
     table.add_row(*(f"{v:.3f}" if isinstance(v := shown[k], float) else str(v) for k in SHOWN))
     progress.console.print(table)
     if not result["complete"]:
+        n = result["errors"]
+        answers, are, them = ("answer", "is", "it") if n == 1 else ("answers", "are", "them")
         progress.say(
-            f"incomplete: {result['errors']} answers could not be had or graded and are in no "
-            "score; run the same command again to ask for them"
+            f"incomplete: {n:,} {answers} could not be had or graded and {are} in no score; run the "
+            f"same command again to ask for {them}"
         )
     return result
 

@@ -43,12 +43,14 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, row) of a JSONL file; a byte order mark before the first is passed over.
 
     Raises:
-        UserError: the file is missing, or a line is not a JSON object (named as file:line).
+        UserError: the file is missing or one JSON array, or a line is not a JSON object (named as
+            file:line).
     """
     if path.is_dir():
         raise UserError(f"{path}: is a folder; give a JSONL file")
     if not path.is_file():
         raise UserError(f"{path}: no such file")
+    begun = False
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if number == 1:
@@ -57,6 +59,12 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     raise UserError(f"{path}: is UTF-16; save it as UTF-8")
             if not line.strip():
                 continue
+            if not begun and line.lstrip().startswith(b"["):
+                raise UserError(
+                    f"{path}: a JSON array; expected one object per line; rewrite it with: "
+                    f"jq -c '.[]' {path.name}"
+                )
+            begun = True
             try:
                 row = msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

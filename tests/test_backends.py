@@ -157,6 +157,21 @@ def test_a_missing_script_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"r": 8}', "the adapter's config names no base model .* --backend-args base=FOLDER"),
+        ('{"base_model_name_or_path": null}', "the adapter's config names no base model"),
+        ("[1]", r"adapter_config\.json: expected a JSON object, found list"),
+        ("{", r"adapter_config\.json: not valid JSON"),
+    ],
+)
+def test_an_adapter_that_does_not_say_what_it_is(text: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(text)
+    with pytest.raises(UserError, match=told):
+        hf.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
     ("name", "told"),
     [
         ("mni", "model 'mni' cannot be loaded: did you mean 'mini'? there is no such folder"),

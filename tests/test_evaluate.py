@@ -92,6 +92,10 @@ def test_an_error_is_neither_right_nor_wrong(
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["done"] is False
     assert "incomplete: 2 answers could not be had" in capsys.readouterr().err
+    known = {k: v for k, v in SAID.items() if k != "5"}
+    evaluate.run(config(tmp_path, known, result_dir=tmp_path / "one"))
+    told = " ".join(capsys.readouterr().err.split())
+    assert "incomplete: 1 answer could not be had or graded and is in no score" in told
     graded = [t.completion_tokens for t in store.read(tmp_path / "run" / "traces.jsonl", Trace)]
     assert result["mean_tokens"] == sum(graded) / 8  # the errors have none and do not count
 

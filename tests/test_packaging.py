@@ -149,6 +149,8 @@ def test_make_refuses_an_old_python(tmp_path: Path) -> None:
 
 def test_the_test_command_is_the_one_of_ci() -> None:
     script = ROOT / ".ci" / "run"
+    if not script.exists():
+        pytest.skip("a source distribution comes without .ci")
     assert os.access(script, os.X_OK)
     assert script.read_text(encoding="utf-8").splitlines()[-1] == "make test"
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -70,6 +70,16 @@ def test_files_of_other_systems(tmp_path: Path) -> None:
             list(store.read_rows(path))
 
 
+@pytest.mark.parametrize(
+    "text", ['[\n  {\n    "a": 1\n  }\n]\n', '\n [{"a": 1}]', '\ufeff[{"a": 1},\n{"a": 2}]', "[]"]
+)
+def test_an_array_is_not_one_object_per_line(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"rows\.json: a JSON array; expected one object per line"):
+        list(store.read_rows(path))
+
+
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a folder; give a JSONL file"):
         list(store.read_rows(tmp_path))

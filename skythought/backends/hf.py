@@ -84,7 +84,12 @@ def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str
         if base:
             raise UserError(f"model {model!r} is no adapter, so it has no base {base!r}")
         return (*pretrained(model, dtype), identity(model))
-    base = base or adapter["base_model_name_or_path"]
+    base = base or adapter.get("base_model_name_or_path") or ""
+    if not base:
+        raise UserError(
+            f"{folder}: the adapter's config names no base model (base_model_name_or_path); say "
+            "which: --backend-args base=FOLDER"
+        )
     if Path(base).is_absolute() and not Path(base).is_dir():
         raise UserError(
             f"{folder}: the adapter's base model is not at {base} any more; say where it is: "
@@ -155,9 +160,12 @@ def _adapter(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return dict(json.loads(path.read_bytes()))
+        found = json.loads(path.read_bytes())
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: expected a JSON object, found {type(found).__name__}")
+    return found
 
 
 class HuggingFace:
