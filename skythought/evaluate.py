@@ -50,8 +50,8 @@ def run(config: Config) -> dict[str, Any]:
         n = result["errors"]
         answers, are, them = ("answer", "is", "it") if n == 1 else ("answers", "are", "them")
         progress.say(
-            f"incomplete: {n:,} {answers} could not be had or graded and {are} in no score; run the "
-            f"same command again to ask for {them}"
+            f"incomplete: {n:,} {answers} could not be had or graded and {are} in no score; run "
+            f"the same command again to ask for {them}"
         )
     return result
 
