@@ -48,10 +48,10 @@ class Config:
     """Pretraining settings."""
 
     out: Path = Path("skythought/models/mini")
-    warm_steps: int = 1000  # on short documents, in small batches
-    steps: int = 1600  # on long documents
+    warm_steps: int = 400  # on short documents, in small batches
+    steps: int = 1000  # on long documents
     warm_rows: int = 24  # documents per step
-    rows: int = 18
+    rows: int = 16
     hidden: int = 128
     layers: int = 4
     heads: int = 4
@@ -59,7 +59,7 @@ class Config:
     embedding_std: float = 0.15  # see `make_model`
     lr_muon: float = 0.02
     lr_adam: float = 1.5e-3
-    typos: float = 0.0  # share of documents whose numbers are partly wrong
+    typos: float = 0.2  # share of documents whose numbers are partly wrong
     seed: int = 0
     threads: int = 2
 

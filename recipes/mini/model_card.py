@@ -22,7 +22,9 @@ tags: [reasoning-distillation, skythought]
 
 A Llama of {parameters:,} parameters ({layers} layers, width {hidden}, {heads} attention heads of
 {head_dim}, tied embeddings) with a word-level tokenizer: every word and every
-digit is one token. Made by `make base-model` (`recipes/mini/base_model.py`, seed {seed}).
+digit is one token. Made by `make base-model` (`recipes/mini/base_model.py`, seed {seed}). Six heads
+of the first two layers started out as induction heads, which copy what followed the same words
+before; all other weights were random.
 
 ## What it saw
 
