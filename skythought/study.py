@@ -1,7 +1,7 @@
 """What the miniature study consists of: its arms, and the settings every arm shares.
 
 Nothing here differs between arms but the data they are trained on and, for the two clean arms, the
-method. The settings were chosen on the dev split; the test split was used for the report only.
+method. The settings were chosen on the dev split; LOG.md says what was seen on the test split.
 """
 
 from __future__ import annotations
