@@ -18,9 +18,9 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from skythought import generate, metrics, progress, score, store, verifiers
+from skythought import generate, metrics, progress, score, store, tasks, verifiers
 from skythought.errors import UserError, plain
-from skythought.records import Trace, Verdict
+from skythought.records import Problem, Trace, Verdict
 
 SHOWN = ("accuracy", "low", "high", "n", "no_answer", "truncated", "errors", "mean_tokens")
 
@@ -110,4 +110,20 @@ def summary(folder: Path) -> dict[str, Any]:
         "errors": len(graded) - n,
         "mean_tokens": sum(trace.completion_tokens for trace in counted) / n,
         "complete": len(graded) == n,
+        "inspected": _inspect(folder, counted),
     }
+
+
+def _inspect(folder: Path, traces: list[Trace]) -> dict[str, float]:
+    """Give the shares that the task counts in thoughts; nothing where it counts nothing."""
+    problems = {p.id: p for p in store.read(folder / "problems.jsonl", Problem)}
+    counts: dict[str, tuple[int, int]] = {}
+    for trace in traces:
+        problem = problems.get(trace.problem_id)
+        look = tasks.inspector(problem.task) if problem else None
+        if problem is None or look is None:
+            continue
+        for name, (hold, of) in look(problem.question, trace.thought).items():
+            before = counts.get(name, (0, 0))
+            counts[name] = before[0] + hold, before[1] + of
+    return {name: hold / of for name, (hold, of) in counts.items() if of}

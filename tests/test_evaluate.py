@@ -72,12 +72,19 @@ def test_known_answers_give_the_exact_score(tmp_path: Path) -> None:
         "errors": 0,
         "mean_tokens": sum(lengths) / 10,
         "complete": True,
+        "inspected": {},
     }
     assert (round(low, 3), round(high, 3)) == (0.237, 0.763)
     assert saved(tmp_path) == result
     verdicts = store.read(tmp_path / "run" / "verdicts.jsonl", Verdict)
     traces = {t.id: t for t in store.read(tmp_path / "run" / "traces.jsonl", Trace)}
     assert {traces[v.trace_id].problem_id for v in verdicts if v.outcome == "correct"} == {*"12345"}
+
+
+def test_what_a_task_counts_in_thoughts_is_in_the_score(tmp_path: Path) -> None:
+    teacher = {"backend": "symbolic", "backend_args": "slip=0", "limit": 20, "result_dir": tmp_path}
+    result = evaluate.run(evaluate.Config(task="toll_roads", split="dev", **teacher))
+    assert result["inspected"] == {"in_order": 1.0, "additions_true": 1.0}
 
 
 def test_an_error_is_neither_right_nor_wrong(

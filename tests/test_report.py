@@ -110,6 +110,21 @@ def test_scores_changes_and_p_are_those_computed_by_hand(tmp_path: Path) -> None
     assert (rows["base"]["paper_change"], rows["base"]["agreement"]) == (None, None)
 
 
+def test_what_a_task_counts_in_thoughts_is_shown(tmp_path: Path) -> None:
+    study = build(tmp_path, {"correct": {0: "1110", 1: "1100"}, "digits_50": {0: "1100"}})
+    for seed, share in ((0, 0.9), (1, 0.7)):
+        scores = {"inspected": {"in_order": share, "only_in_one" if seed else "in_both": 1.0}}
+        path = study / "arms" / "correct" / f"seed{seed}" / "greedy" / "scores.json"
+        path.write_text(json.dumps(scores))
+    rows = made(study)
+    assert rows["correct"]["inspected"] == {"in_order": 0.8}
+    assert rows["digits_50"]["inspected"] == rows["correct"]["sampled"]["inspected"] == {}
+    for name in ("report.md", "report.html"):
+        text = (study / name).read_text()
+        assert "in order, %" in text
+        assert "80.0" in text
+
+
 def test_seeds_are_paired_and_counted(tmp_path: Path) -> None:
     rows = made(
         build(

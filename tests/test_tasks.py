@@ -101,6 +101,19 @@ def test_chance_is_that_of_the_commonest_answer() -> None:
     assert count / 2000 == pytest.approx(tasks.get("toll_roads").chance, abs=0.02)
 
 
+def test_the_search_and_the_additions_of_a_thought_are_counted() -> None:
+    question = "Elm: nothing. Oak: pine 3, ash 2. Pine: elm 4. Ash: fir 5. Fir: nothing. "
+    question += "What is the toll from oak to fir?"
+    steps = [f"I am at {place}, so far." for place in ("oak", "pine", "elm", "ash", "fir")]
+    said = " ".join([*steps, "2 plus 5 is 7 and 12 plus 3 is 16 and 3 + 4 = 9."])
+    inspect = toll_roads.inspect
+    assert inspect(question, said) == {"in_order": (1, 1), "additions_true": (1, 2)}
+    for wrong in (" ".join(steps[:-1]), " ".join([*steps, steps[0]]), " ".join(steps[::-1]), ""):
+        assert inspect(question, wrong) == {"in_order": (0, 1), "additions_true": (0, 0)}
+    with pytest.raises(ValueError, match="not a toll-roads question"):
+        inspect("What is 3 plus 4?", said)
+
+
 @pytest.mark.parametrize("text", ["", "What is 3 plus 4?", "What is the toll from oak to fir?"])
 def test_other_questions_are_not_toll_roads(text: str) -> None:
     with pytest.raises(ValueError, match="not a toll-roads question"):

@@ -18,6 +18,7 @@ from skythought.reporting.wording import (
     NONE,
     between,
     count,
+    inspected,
     p_value,
     percent,
     points,
@@ -176,9 +177,12 @@ def _tests(tests: dict[str, Any]) -> str:
 
 
 def _behind(rows: list[Row]) -> str:
+    seen = inspected(rows)
     head = _head(
         *("training data", "seeds", "n", "each seed, %", "detectable", "no answer", "cut off"),
-        *("errors", "mean tokens", "sampled, %", "sampled change", "time"),
+        *("errors", "mean tokens", "sampled, %", "sampled change"),
+        *(f"{name}, %" for name in seen.values()),
+        "time",
     )
     lines = "".join(
         f"<tr>{_name(row)}"
@@ -193,6 +197,7 @@ def _behind(rows: list[Row]) -> str:
             count(row["mean_tokens"]),
             percent(row["sampled"]["accuracy"], ""),
             points(row["sampled"]["delta"]),
+            *(percent(row["inspected"].get(name), "") for name in seen),
             seconds(row["seconds"]),
         )
         + "</tr>"

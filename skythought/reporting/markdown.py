@@ -14,6 +14,7 @@ from skythought.reporting.wording import (
     NONE,
     between,
     count,
+    inspected,
     p_value,
     percent,
     points,
@@ -150,6 +151,7 @@ def behind(results: dict[str, Any]) -> str:
         *("training data", "seeds", "n", "each seed, %", "detectable", "no answer", "cut off"),
         *("errors", "mean tokens", "sampled, %", "sampled change"),
     )
+    seen = inspected(results["arms"])
     rows = []
     for arm in results["arms"]:
         sampled, smallest = arm["sampled"], arm["detectable"]
@@ -166,9 +168,11 @@ def behind(results: dict[str, Any]) -> str:
                 count(arm["mean_tokens"]),
                 percent(sampled["accuracy"], ""),
                 points(sampled["delta"]),
+                *(percent(arm["inspected"].get(name), "") for name in seen),
             )
         )
-    return _grid(head, rows, "llrlrrrrrrr")
+    names = (f"{cell(seen[name])}, %" for name in seen)
+    return _grid((*head, *names), rows, "llrlrrrrrrr" + "r" * len(seen))
 
 
 def cell(value: object) -> str:

@@ -120,7 +120,14 @@ def figures(arm: Arm, reference: Arm | None, mode: str) -> dict[str, Any]:
         "mean_tokens": (
             round(sum(a.tokens for a in answers.values()) / len(outcomes), 1) if outcomes else None
         ),
+        "inspected": _inspected(list(answers.values())),
     }
+
+
+def _inspected(answers: list[Answers]) -> dict[str, float]:
+    """Give the mean over seeds of each share that every seed has."""
+    shared = set.intersection(*(set(a.inspected) for a in answers)) if answers else set()
+    return {name: _round(np.mean([a.inspected[name] for a in answers])) for name in sorted(shared)}
 
 
 def compare(reference: Arm | None, arm: Arm, mode: str) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Answers:
     tokens: int  # of all completions
     truncated: int
     model: str
+    inspected: dict[str, float]  # shares the task counts in thoughts; {} where it counts none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,10 @@ class Study:
     versions: dict[str, str]
     revision: str
     arms: tuple[Arm, ...]
+
+
+class _Scores(msgspec.Struct, frozen=True):
+    inspected: dict[str, float] = {}
 
 
 class _Manifest(msgspec.Struct, frozen=True):
@@ -172,6 +177,7 @@ def read_answers(folder: Path) -> Answers:
     """
     verdicts = {v.trace_id: v.outcome for v in store.read(folder / "verdicts.jsonl", Verdict)}
     traces = {t.id: t for t in store.read(folder / "traces.jsonl", Trace)}
+    scores = folder / "scores.json"
     first = {t.problem_id: t for t in sorted(traces.values(), key=lambda t: -t.sample)}
     if not first:
         raise UserError(f"{folder}: no answers; go on with: skythought reproduce mini")
@@ -180,6 +186,7 @@ def read_answers(folder: Path) -> Answers:
         tokens=sum(t.completion_tokens for t in first.values()),
         truncated=sum(t.finish == "length" for t in first.values()),
         model=next(iter(first.values())).model,
+        inspected=_decode(scores, _Scores).inspected if scores.is_file() else {},
     )
 
 

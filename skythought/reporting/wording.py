@@ -58,6 +58,11 @@ def verdict(row: dict[str, Any]) -> str:
     return str(row["agreement"] or ("no verdict" if could else NONE))
 
 
+def inspected(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """List the shares that any row has of what its task counts in thoughts, as they are headed."""
+    return {name: name.replace("_", " ") for row in rows for name in row["inspected"]}
+
+
 def p_value(p: float | None) -> str:
     """Write a p-value without false precision."""
     if p is None:

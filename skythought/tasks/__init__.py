@@ -46,6 +46,9 @@ class Task:
     system_prompt: str
     load: Callable[..., Iterator[Problem]]  # load(split, seed=0, **options)
     endless: bool = False  # `load` never ends, so only a number of problems can be asked for
+    # inspect(question, thought): what can be counted in a thought besides its answer, by name, each
+    # as (how many hold, out of how many)
+    inspect: Callable[[str, str], dict[str, tuple[int, int]]] | None = None
 
 
 def get(name: str) -> Task:
@@ -92,3 +95,12 @@ def verifier_of(name: str) -> str:
         UserError: no such task.
     """
     return FILE_VERIFIER if name.startswith(FILE) else get(name).verifier
+
+
+def inspector(name: str) -> Callable[[str, str], dict[str, tuple[int, int]]] | None:
+    """Give the `inspect` of the task that a problem says it belongs to, if it has one.
+
+    Raises:
+        UserError: no such task.
+    """
+    return None if name.startswith(FILE) else get(name).inspect

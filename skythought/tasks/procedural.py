@@ -30,4 +30,5 @@ TOLL_ROADS = Task(
     system_prompt="",
     load=load_toll_roads,
     endless=True,
+    inspect=toll_roads.inspect,
 )

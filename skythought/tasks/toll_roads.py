@@ -124,6 +124,26 @@ def read(question: str) -> Roads:
     return Roads(roads=roads, start=ask[1], goal=ask[2])
 
 
+def inspect(question: str, thought: str) -> dict[str, tuple[int, int]]:
+    """Count what a thought got right besides the answer: the search, and the additions.
+
+    Returns:
+        in_order: (1, 1) if exactly the places were visited that a depth-first search visits, in its
+            order, otherwise (0, 1). additions_true: how many of all "a plus b is c" are true.
+
+    Raises:
+        ValueError: the question is not of this task.
+    """
+    roads = read(question)
+    visits = _visits({p: list(out) for p, out in roads.roads}, roads.start)
+    visits = visits[: visits.index(roads.goal) + 1]
+    sums = re.findall(r"(\d+) plus (\d+) is (\d+)", thought)
+    return {
+        "in_order": (int(re.findall(r"\bI am at (\w+)", thought) == visits), 1),
+        "additions_true": (sum(int(a) + int(b) == int(c) for a, b, c in sums), len(sums)),
+    }
+
+
 def load(split: str, *, seed: int = 0, **_: object) -> Iterator[Problem]:
     """Yield endless distinct problems of one split, the same for the same seed."""
     rng = random.Random(f"toll_roads {split} {seed}")
