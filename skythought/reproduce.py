@@ -158,6 +158,7 @@ def run_arm(config: Config, settings: Settings, arm: Arm, seed: int, base: str) 
                 output_dir=folder / "train",
                 full=full,
                 lora_r=settings.lora_r,
+                lora_target=settings.lora_target,
                 lr=settings.full_lr if full else settings.lora_lr,
                 epochs=settings.epochs,
                 max_steps=settings.max_steps,

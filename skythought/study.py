@@ -76,19 +76,20 @@ FAST = ("base", "correct", "digits_50", "shuffled_67")
 class Settings:
     """What all arms share."""
 
-    problems: int = 4000  # train problems the teacher is asked
+    problems: int = 1600  # train problems the teacher is asked
     samples: int = 4  # traces per problem
-    demos: int = 1000  # training examples per arm
+    demos: int = 400  # training examples per arm
     test_problems: int = 500
-    max_tokens: int = 600  # longest answer at evaluation; the longest demonstration has about 430
+    max_tokens: int = 512  # longest answer at evaluation; the longest demonstration has about 430
     batch_size: int = 8
     lora_lr: float = 3e-3
-    full_lr: float = 2e-3
-    epochs: float = 4
+    full_lr: float = 1e-3
+    epochs: float = 2
     max_steps: int = -1
     lora_r: int = 32
+    lora_target: str = "all-linear"
     temperature: float = 0.6
-    save_every: int = 100
+    save_every: int = 50
 
 
 FULL_STUDY = Settings()

@@ -152,5 +152,5 @@ def test_any_number_of_roads_is_told() -> None:
 
 def test_identity_tells_the_settings() -> None:
     plain, other = (backends.make("symbolic", "", o).identity for o in ({}, {"slip": "0.1"}))
-    assert plain == "symbolic@4 long slip=0.03 overlook=0.6"
+    assert plain == "symbolic@5 long slip=0.03 overlook=0.6"
     assert other != plain

@@ -82,7 +82,12 @@ def test_known_answers_give_the_exact_score(tmp_path: Path) -> None:
 
 
 def test_what_a_task_counts_in_thoughts_is_in_the_score(tmp_path: Path) -> None:
-    teacher = {"backend": "symbolic", "backend_args": "slip=0", "limit": 20, "result_dir": tmp_path}
+    teacher: dict[str, Any] = {
+        "backend": "symbolic",
+        "backend_args": "slip=0",
+        "limit": 20,
+        "result_dir": tmp_path,
+    }
     result = evaluate.run(evaluate.Config(task="toll_roads", split="dev", **teacher))
     assert result["inspected"] == {"in_order": 1.0, "additions_true": 1.0}
 

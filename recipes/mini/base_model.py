@@ -50,6 +50,7 @@ class Config:
     out: Path = Path("skythought/models/mini")
     warm_steps: int = 400  # on short documents, in small batches
     steps: int = 1000  # on long documents
+    late_steps: int = 350  # on long documents, many with typos
     warm_rows: int = 24  # documents per step
     rows: int = 16
     hidden: int = 128
@@ -59,7 +60,10 @@ class Config:
     embedding_std: float = 0.15  # see `make_model`
     lr_muon: float = 0.02
     lr_adam: float = 1.5e-3
+    late_lr_muon: float = 0.012
+    late_lr_adam: float = 1e-3
     typos: float = 0.2  # share of documents whose numbers are partly wrong
+    late_typos: float = 0.5
     seed: int = 0
     threads: int = 2
 
@@ -177,28 +181,51 @@ class Muon(torch.optim.Optimizer):
                 p.add_(x if wide else x.T, alpha=-group["lr"] * scale)
 
 
-def rows(config: Config, tokenizer: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (tokens, labels), each (rows, longest document); labels are -100 on instructions.
+Rows = tuple[np.ndarray, np.ndarray]
 
-    One document per row, as a prompt stands alone when the model is used. Copying a name from far
-    away is learned suddenly, after some hundred steps of any size; so pretraining begins with many
-    small steps on short documents.
+
+def early_rows(config: Config, tokenizer: Any) -> Iterator[Rows]:
+    """Yield the rows of the warm and the long steps.
+
+    Copying a name from far away is learned suddenly, after some hundred steps of any size; so
+    pretraining begins with many small steps on short documents.
     """
     rng = random.Random(f"typos {config.seed}")
-    for step in range(config.warm_steps + config.steps):
-        if step == 0:
-            stream = documents(config.seed + 1, (1, 1), WARM_MOVES)
-        elif step == config.warm_steps:
-            stream = documents(config.seed + 2)
-        n_rows = config.warm_rows if step < config.warm_steps else config.rows
-        batch = [_encode(tokenizer, _typos(rng, config.typos, next(stream))) for _ in range(n_rows)]
-        longest = max(len(ids) for ids, _ in batch)
-        tokens = np.full((n_rows, longest), tokenizer.pad_token_id)
-        labels = np.full((n_rows, longest), -100)
-        for i, (ids, learn) in enumerate(batch):
-            tokens[i, : len(ids)] = ids
-            labels[i, : len(ids)] = learn
-        yield tokens, labels
+    stream = documents(config.seed + 1, (1, 1), WARM_MOVES)
+    for _ in range(config.warm_steps):
+        yield _rows(tokenizer, rng, config.typos, stream, config.warm_rows)
+    stream = documents(config.seed + 2)
+    for _ in range(config.steps):
+        yield _rows(tokenizer, rng, config.typos, stream, config.rows)
+
+
+def late_rows(config: Config, tokenizer: Any) -> Iterator[Rows]:
+    """Yield the rows of the late steps.
+
+    Sums are learned first, on few typos, and then what text with many looks like: with many from
+    the start, sums were not learned well.
+    """
+    rng, stream = random.Random(f"typos {config.seed + 7}"), documents(config.seed + 3)
+    for _ in range(config.late_steps):
+        yield _rows(tokenizer, rng, config.late_typos, stream, config.rows)
+
+
+def _rows(
+    tokenizer: Any, rng: random.Random, typos: float, stream: Iterator[list[Turn]], n_rows: int
+) -> Rows:
+    """Make one batch of (tokens, labels), each (rows, longest document).
+
+    One document per row, as a prompt stands alone when the model is used. Labels are -100 on
+    instructions.
+    """
+    batch = [_encode(tokenizer, _typos(rng, typos, next(stream))) for _ in range(n_rows)]
+    longest = max(len(ids) for ids, _ in batch)
+    tokens = np.full((n_rows, longest), tokenizer.pad_token_id)
+    labels = np.full((n_rows, longest), -100)
+    for i, (ids, learn) in enumerate(batch):
+        tokens[i, : len(ids)] = ids
+        labels[i, : len(ids)] = learn
+    return tokens, labels
 
 
 def _typos(rng: random.Random, share: float, turns: list[Turn]) -> list[Turn]:
@@ -233,21 +260,46 @@ def main(config: Config) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = make_tokenizer(config.seed)
     model = make_model(config, tokenizer).to(device)
+    print(sum(p.numel() for p in model.parameters()), "parameters", len(tokenizer), "tokens")
+    log: list[dict[str, float]] = []
+    early, late = early_rows(config, tokenizer), late_rows(config, tokenizer)
+    rates = config.lr_muon, config.lr_adam
+    fit(model, tokenizer, early, config.warm_steps + config.steps, rates, 50, log)
+    save(config, model, tokenizer, log)
+    rates = config.late_lr_muon, config.late_lr_adam
+    fit(model, tokenizer, late, config.late_steps, rates, 30, log)
+    save(config, model, tokenizer, log)
+    write_card(config.out)
+
+
+def fit(
+    model: Any,
+    tokenizer: Any,
+    batches: Iterator[Rows],
+    n_steps: int,
+    rates: tuple[float, float],
+    warmup: int,
+    log: list[dict[str, float]],
+) -> None:
+    """Train at two rates, Muon's and AdamW's, which rise, stay, and fall in the last half.
+
+    Appends a row to `log` now and then: step, loss, tokens read so far.
+    """
     inner = {n for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n}
     matrices = [p for n, p in model.named_parameters() if n in inner]
     others = [p for n, p in model.named_parameters() if n not in inner]
-    muon = Muon(matrices, lr=config.lr_muon)
-    adam = torch.optim.AdamW(others, lr=config.lr_adam, betas=(0.9, 0.95), weight_decay=0.0)
+    muon = Muon(matrices, lr=rates[0])
+    adam = torch.optim.AdamW(others, lr=rates[1], betas=(0.9, 0.95), weight_decay=0.0)
     began, seen = time.time(), 0
-    log: list[dict[str, float]] = []
-    print(sum(p.numel() for p in model.parameters()), "parameters", len(tokenizer), "tokens")
-    for step, (tokens, labels) in enumerate(rows(config, tokenizer)):
-        left = config.warm_steps + config.steps - step
-        frac = min(1.0, (step + 1) / 50) * min(1.0, left / (0.5 * config.steps))
-        muon.param_groups[0]["lr"] = config.lr_muon * frac
-        adam.param_groups[0]["lr"] = config.lr_adam * frac
-        hidden = model.model(input_ids=torch.from_numpy(tokens).to(device)).last_hidden_state
-        target = torch.from_numpy(labels).to(device)[:, 1:]
+    first, before = (log[-1]["step"] + 1, log[-1]["tokens"]) if log else (0, 0)
+    for step, (tokens, labels) in enumerate(batches):
+        left = n_steps - step
+        frac = min(1.0, (step + 1) / warmup) * min(1.0, left / (0.5 * n_steps))
+        muon.param_groups[0]["lr"] = rates[0] * frac
+        adam.param_groups[0]["lr"] = rates[1] * frac
+        ids = torch.from_numpy(tokens).to(model.device)
+        hidden = model.model(input_ids=ids).last_hidden_state
+        target = torch.from_numpy(labels).to(model.device)[:, 1:]
         keep = target != -100
         logits = model.lm_head(hidden[:, :-1][keep])
         loss = torch.nn.functional.cross_entropy(logits, target[keep])
@@ -257,16 +309,13 @@ def main(config: Config) -> None:
         model.zero_grad(set_to_none=True)
         seen += int((tokens != tokenizer.pad_token_id).sum())
         if step % 50 == 0 or left == 1:
+            at = {"step": first + step, "loss": round(loss.item(), 4), "tokens": before + seen}
+            log.append(at)
             rate = seen / (time.time() - began)
-            log.append({"step": step, "loss": round(loss.item(), 4), "tokens": seen})
-            print(f"step {step} loss {loss.item():.4f} {rate:.0f} tok/s", flush=True)
-        if step % 400 == 399:
-            save(config, model, tokenizer, log, seen)
-    save(config, model, tokenizer, log, seen)
-    write_card(config.out)
+            print(f"step {at['step']} loss {loss.item():.4f} {rate:.0f} tok/s", flush=True)
 
 
-def save(config: Config, model: Any, tokenizer: Any, log: list[Any], seen: int) -> None:
+def save(config: Config, model: Any, tokenizer: Any, log: list[Any]) -> None:
     """Write everything that `AutoModelForCausalLM` and a reader of the folder need."""
     config.out.mkdir(parents=True, exist_ok=True)
     model.generation_config = GenerationConfig(
@@ -275,7 +324,7 @@ def save(config: Config, model: Any, tokenizer: Any, log: list[Any], seen: int) 
     model.save_pretrained(config.out)
     tokenizer.save_pretrained(config.out)
     facts = {
-        "tokens": seen,
+        "tokens": log[-1]["tokens"],
         "parameters": sum(p.numel() for p in model.parameters()),
         "moves": MOVES,
         "settings": {k: v for k, v in vars(config).items() if k != "out"},

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from itertools import islice
 from pathlib import Path
+from random import Random
 
-from corpus import MOVES, WARM_MOVES, documents
+from corpus import MOVES, WARM_MOVES, WRITERS
+
+from skythought.tasks import toll_roads
 
 CARD = """---
 license: apache-2.0
@@ -30,19 +32,26 @@ before; all other weights were random.
 
 {tokens:,} tokens, each document made up on the spot and, in all likelihood, read once. A document
 shows the roads of one toll-roads problem and then unrelated exercises about them. {warm_steps:,}
-steps of {warm_rows} documents with one exercise, then {steps:,} steps of {rows} documents with four
-to eight. The exercises and how often each comes (weights; in brackets during the first phase):
+steps of {warm_rows} documents with one exercise, then {long_steps:,} steps of {rows} documents with
+three to seven. The exercises and how often each comes (weights; in brackets: the first phase):
 
 | exercise | weight | instruction and answer |
 |---|---|---|
 {table}
 
-Loss on the answers only; last training loss {loss}. Numbers were {typos}.
+Loss on the answers only; last training loss {loss}.
+
+In a share of the documents ({typos:.0%}; {late_typos:.0%} in the last {late_steps:,} steps) digits
+of the answers are wrong: each is drawn anew with a probability that is drawn for the document, from
+0 to 1.
 
 ## What it did not see
 
-* No search: never two consecutive steps, and in the tags of a thought only copied pieces of text
-  ("frame"). "expand" starts from a made-up place, total and list of kept places.
+* No search. "expand" is one step from a made-up place, total and list of kept places; "walk" is two
+  to four, and each goes on to a place drawn from all that are open, whatever a search would do. A
+  walk never begins with a question, never comes to the place it wants, and is never followed by an
+  answer; half of the walks' totals are looked at again ("Check oak at 9"). In the tags of a thought
+  stand only copied pieces of text ("frame").
 * No problem of the dev or test split. The split is a hash of the problem; the corpus draws problems
   of the train split only, and answers questions directly ("answer") for those alone.
 
@@ -58,15 +67,14 @@ def write(folder: Path) -> None:
     facts = json.loads((folder / "pretraining.json").read_text())
     settings = facts["settings"]
     vocabulary = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
-    share = settings["typos"]
     text = CARD.format(
-        **{key: value for key, value in settings.items() if key != "typos"},
+        **settings,
         parameters=facts["parameters"],
         tokens=facts["tokens"],
         loss=facts["log"][-1]["loss"],
         table="\n".join(_rows()),
         words=len(vocabulary),
-        typos=f"partly wrong in {share:.0%} of the documents" if share else "always right",
+        long_steps=settings["steps"] + settings["late_steps"],
     )
     (folder / "README.md").write_text(text)
     sums = [
@@ -78,13 +86,11 @@ def write(folder: Path) -> None:
 
 
 def _rows() -> list[str]:
-    shown: dict[str, tuple[str, str]] = {}
-    for move in MOVES:
-        turns = next(iter(islice(documents(0, (2, 2), {move: 1}), 1)))
-        shown[move] = turns[1]
-    rows = []
+    rng, rows = Random(0), []
+    roads = next(r for r in iter(lambda: toll_roads.draw(rng), None) if r.split() == "train")
     for move, weight in MOVES.items():
-        ask, said = (text.replace("\n", " ").replace("|", "\\|") for text in shown[move])
+        turn = WRITERS[move](rng, roads)[0]
+        ask, said = (text.replace("\n", " ").replace("|", "\\|") for text in turn)
         warm = f" ({WARM_MOVES[move]})" if move in WARM_MOVES else ""
         rows.append(f"| {move} | {weight}{warm} | *{ask}* {said} |")
     return rows

@@ -1,8 +1,8 @@
 """An embedded teacher that needs no model: it searches a toll-roads problem and narrates it.
 
-    I need the toll from oak to fir. I start at oak, where the total is 0. ...
+    I need the toll from oak to fir. I follow the roads and add up the tolls. I start at oak ...
     <blank line>
-    Now I am at oak with a total of 0, and I want fir. Oak: pine 3, ash 2. 0 plus ...
+    Now I am at oak with a total of 0, and I want fir. Oak: pine 3, ash 2. So for pine 0 plus ...
 
 The thought is a depth-first search written down in full: expansions, dead ends, going back to what
 was kept, a final check that adds the last toll again. Like any teacher it slips: an addition goes
@@ -48,7 +48,7 @@ class SymbolicTeacher:
         for name, value in (("slip", self.slip), ("overlook", self.overlook)):
             if not 0 <= value <= 1:
                 raise UserError(f"{name}={value:g}: give a probability from 0 to 1")
-        self.identity = f"symbolic@4 {style} slip={self.slip:g} overlook={self.overlook:g}"
+        self.identity = f"symbolic@5 {style} slip={self.slip:g} overlook={self.overlook:g}"
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield one narrated search per request; a question of another task is an error."""
@@ -76,20 +76,20 @@ class SymbolicTeacher:
         steps = [opening(rng, roads.start, roads.goal)]
         place, total = roads.start, 0
         kept: Open = []
-        came: dict[str, tuple[str, int, int]] = {}  # to -> from, total there, toll of the road
+        came: dict[str, tuple[int, int]] = {}  # to -> total before, toll of the road
         while place != roads.goal:
             roads_out = out.get(place, ())
             sums = [self.add(rng, total, toll) for _, toll in roads_out]
-            came |= {to: (place, total, toll) for to, toll in roads_out}
+            came |= {to: (total, toll) for to, toll in roads_out}
             text, kept = expand(rng, place, total, roads_out, sums, kept, roads.goal)
             steps.append(text)
             place, total = kept.pop()
         steps.append(arrive(rng, place, total))
-        before, at, toll = came[place]
+        at, toll = came[place]
         again = self.add(rng, at, toll)
         if at + toll != total and rng.random() < self.overlook:
             again = total
-        steps.append(check(rng, before, out[before], at, toll, again, total))
+        steps.append(check(rng, place, at, toll, again, total))
         return steps, again
 
     def solve(self, roads: Roads, rng: random.Random) -> tuple[list[str], int]:
@@ -142,7 +142,7 @@ def opening(rng: random.Random, start: str, goal: str) -> str:
         )
     )
     return (
-        f"I need the toll from {start} to {goal}. I start at {start}, where the total is 0. {plan}"
+        f"I need the toll from {start} to {goal}. {plan} I start at {start} at 0 and want {goal}."
     )
 
 
@@ -154,15 +154,20 @@ def expand(
     sums: Sequence[int],
     kept: Open,
     goal: str,
+    pick: int = -1,
 ) -> tuple[str, Open]:
-    """Visit a place: look up its roads, add the tolls, decide where to go next.
+    """Visit a place: look up its roads, add the tolls, go on to one of the open places.
+
+    `pick` says which of them: the last, as a depth-first search does, or another index.
 
     Returns the step and the open places after it; the last of them is visited next.
     """
     seen = f"{here(rng, place, total, goal)} {row(place, out)}"
-    rest = join([f"{to} at {at}" for to, at in reversed(kept)]) if kept else ""
+    opened = [*kept, *((to, s) for (to, _), s in zip(out[::-1], sums[::-1], strict=True))]
+    to, at = opened.pop(pick)
+    keep = join([f"{p} at {t}" for p, t in reversed(opened)]) if opened else ""
     if not out:
-        to, at = kept[-1]
+        rest = join([f"{p} at {t}" for p, t in reversed(kept)])
         dead = rng.choice(
             (
                 "Wait, this is a dead end.",
@@ -176,14 +181,16 @@ def expand(
                 f"I kept {rest}. So I turn back to {to} at {at}.",
             )
         )
-        return f"{seen} {dead} {back}", list(kept)
-    adds = join([f"{total} plus {toll} is {s}" for (_, toll), s in zip(out, sums, strict=True)])
-    to, at = out[0][0], sums[0]
+        return f"{seen} {dead} {back}", [*opened, (to, at)]
+    adds = join([said_sum(p, total, toll, s) for (p, toll), s in zip(out, sums, strict=True)])
     go = rng.choice((f"I go to {to} at {at}", f"I take the road to {to} at {at}"))
-    opened = [*kept, *((to, at) for (to, _), at in zip(out[:0:-1], sums[:0:-1], strict=True))]
-    keep = join([f"{to} at {at}" for to, at in reversed(opened)]) if opened else ""
     end = f"{go} and keep {keep}." if keep else f"{go}."
-    return f"{seen} {adds}. {end}", [*opened, (to, at)]
+    return f"{seen} So {adds}. {end}", [*opened, (to, at)]
+
+
+def said_sum(place: str, total: int, toll: int, then: int) -> str:
+    """Say what the toll of one more road, to `place`, adds up to."""
+    return f"for {place} {total} plus {toll} is {then}"
 
 
 def here(rng: random.Random, place: str, total: int, goal: str) -> str:
@@ -207,23 +214,14 @@ def arrive(rng: random.Random, goal: str, total: int) -> str:
     return f"{here(rng, goal, total, goal)} {end}"
 
 
-def check(
-    rng: random.Random,
-    before: str,
-    out: Sequence[tuple[str, int]],
-    at: int,
-    toll: int,
-    again: int,
-    total: int,
-) -> str:
-    """Add the toll of the last road again, from the place `before`, and compare with the total."""
-    begin = rng.choice(("Wait, let me check this.", "Hmm, let me verify this once more."))
+def check(rng: random.Random, place: str, at: int, toll: int, again: int, total: int) -> str:
+    """Add the toll of the road to `place` again, and compare with its total."""
+    begin = rng.choice(("Wait, let me check", "Hmm, let me verify"))
     if again == total:
         end = rng.choice((f"That agrees, so the toll is {total}.", f"Yes, the toll is {total}."))
     else:
         end = f"But that is not {total}, so I made a mistake before. The toll is {again}."
-    came = f"I came from {before} at {at}, and {at} plus {toll} is {again}."
-    return f"{begin} {row(before, out)} {came} {end}"
+    return f"{begin} {place} at {total}: {said_sum(place, at, toll, again)}. {end}"
 
 
 def _route(start: str, way: Sequence[tuple[str, int]]) -> str:
