@@ -50,8 +50,8 @@ of the answers are wrong: each is drawn anew with a probability that is drawn fo
 * No search. "expand" is one step from a made-up place, total and list of kept places; "walk" is two
   to four, and each goes on to a place drawn from all that are open, whatever a search would do. A
   walk never begins with a question, never comes to the place it wants, and is never followed by an
-  answer; half of the walks' totals are looked at again ("Check oak at 9"). In the tags of a thought
-  stand only copied pieces of text ("frame").
+  answer; after it one of its sums is done again ("Check oak at 9"). In the tags of a thought stand
+  only copied pieces of text ("frame").
 * No problem of the dev or test split. The split is a hash of the problem; the corpus draws problems
   of the train split only, and answers questions directly ("answer") for those alone.
 
