@@ -29,6 +29,7 @@ from skythought.errors import UserError, require
 from skythought.records import Example, digest
 from skythought.training import data
 
+MICRO_TOKENS = 8192  # of a forward pass; more make it no faster
 PLACE_ONLY = ("output_dir", "save_every", "wandb_run", "report_to", "micro_batch_size")
 
 
@@ -150,7 +151,7 @@ def _train(
     import torch
     import transformers
 
-    from skythought.training import sft
+    from skythought.training import memory, sft
 
     transformers.set_seed(config.seed)
     dtype = config.dtype
@@ -162,7 +163,14 @@ def _train(
     if config.batch_size % n_devices:
         raise UserError(f"--batch_size {config.batch_size} cannot be split over {n_devices} GPUs")
     per_device = config.batch_size // n_devices
-    micro = config.micro_batch_size or micro_batch(per_device, max(map(len, rows.input_ids)))
+    fit = memory.tokens_that_fit(
+        model,
+        full=config.full,
+        checkpointing=config.gradient_checkpointing,
+        memory=memory.device_memory(),
+    )
+    longest = max(map(len, rows.input_ids))
+    micro = config.micro_batch_size or micro_batch(per_device, longest, min(fit, MICRO_TOKENS))
     if per_device % micro:
         raise UserError(
             f"--micro_batch_size {micro} does not divide the {per_device} samples of a device"
@@ -249,7 +257,7 @@ def lora_alpha(config: Config) -> int:
     return 2 * config.lora_r if config.lora_alpha is None else config.lora_alpha
 
 
-def micro_batch(batch_size: int, longest: int, tokens: int = 8192) -> int:
+def micro_batch(batch_size: int, longest: int, tokens: int) -> int:
     """Choose the largest divisor of the global batch whose padded rows stay below `tokens`."""
     fitting = [m for m in range(1, batch_size + 1) if batch_size % m == 0 and m * longest <= tokens]
     return max(fitting, default=1)

@@ -322,7 +322,9 @@ def test_the_same_seed_trains_the_same_weights(config: Any, tmp_path: Path) -> N
 
 
 def test_derived_settings(config: Any) -> None:
-    assert [train.micro_batch(96, n) for n in (10, 100, 200, 2000, 20_000)] == [96, 48, 32, 4, 1]
+    assert [train.micro_batch(96, n, 8192) for n in (10, 100, 200, 2000, 20_000)] == [
+        *(96, 48, 32, 4, 1)
+    ]
     assert [train.learning_rate(config(full=f)) for f in (False, True)] == [1e-4, 1e-5]
     assert train.learning_rate(config(lr=3.0)) == 3.0
     for values, name in (

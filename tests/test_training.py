@@ -11,7 +11,7 @@ import pytest
 from skythought import formats, shapes, store
 from skythought.errors import UserError
 from skythought.records import Example, Message
-from skythought.training import data
+from skythought.training import data, memory
 
 torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")
 transformers: Any = pytest.importorskip("transformers", reason="needs skythought[train]")
@@ -285,3 +285,36 @@ def test_the_log_has_a_row_per_step(tiny_model: Path, tmp_path: Path) -> None:
     assert rows[2]["loss"] < rows[0]["loss"]
     assert result["loss"] == rows[2]["loss"]
     assert all(row["tokens_per_s"] > 0 and row["seconds"] > 0 for row in rows)
+
+
+def test_what_fits_into_memory_grows_with_it_and_shrinks_with_the_model(tiny_model: Path) -> None:
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny_model)
+    gib = 2**30
+
+    def fits(n_gib: float, full: bool = False, checkpointing: bool = False) -> int:
+        return memory.tokens_that_fit(
+            model, full=full, checkpointing=checkpointing, memory=int(n_gib * gib)
+        )
+
+    assert 1.9 < fits(4) / fits(2) < 2.1
+    assert fits(4, full=True) < fits(4) < fits(4, checkpointing=True)
+    assert fits(0) == 1
+    assert gib < memory.device_memory() < 2**50
+
+
+def test_a_model_of_135_million_parameters_fits_as_measured() -> None:
+    """A pass of 7,680 tokens of SmolLM2-135M, LoRA on a CPU, took more than 23 GiB."""
+    with torch.device("meta"):
+        model = transformers.LlamaForCausalLM(
+            transformers.LlamaConfig(
+                vocab_size=49152,
+                hidden_size=576,
+                intermediate_size=1536,
+                num_hidden_layers=30,
+                num_attention_heads=9,
+                num_key_value_heads=3,
+                tie_word_embeddings=True,
+            )
+        )
+    fit = memory.tokens_that_fit(model, full=False, checkpointing=False, memory=23 * 2**30)
+    assert 2000 < fit < 7680 * 0.7
