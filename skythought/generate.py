@@ -206,6 +206,7 @@ def _trace(
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
         error=completion.error,
+        served_model=completion.served_model,
     )
 
 

@@ -58,6 +58,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     error: str = ""
+    served_model: str = ""  # the name a server reports, which may say more than the one asked for
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +78,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     parent: str = ""  # id of the trace this one was derived from
     edits: tuple[str, ...] = ()  # what was done to the parent, in order
+    served_model: str = ""  # the name a server reported; empty where none did
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
