@@ -8,8 +8,9 @@ sent, and what was sent is still waited for, because it is paid.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -17,7 +18,7 @@ from skythought import __version__, progress
 from skythought.backends import chat
 from skythought.backends.chat import Fault
 from skythought.backends.limits import Limits, backoff, jitter, retry_after
-from skythought.errors import UserError
+from skythought.errors import UserError, plain
 from skythought.records import Completion, Request, Sampling
 
 if TYPE_CHECKING:
@@ -52,6 +53,14 @@ def proxy_of(url: str) -> str | None:
     if host in LOCAL or proxy_bypass(host):
         return None
     return getproxies().get(parts.scheme)
+
+
+def reason(error: Exception) -> str:
+    """Say why no connection could be opened: refused, no such host, a wrong certificate."""
+    cause: Any = getattr(error, "os_error", None) or getattr(error, "certificate_error", error)
+    if "Connect call failed" in str(cause) and cause.errno:  # what asyncio makes of any number
+        return os.strerror(cause.errno)
+    return plain(" ".join(str(getattr(cause, "strerror", None) or cause).split()))
 
 
 class Asking:
@@ -144,7 +153,7 @@ class Asking:
             found, wait = await self.attempt(request, data, attempt)
             if isinstance(found, Completion):
                 return found
-            fault = found._replace(reason=self.safe(found.reason))
+            fault = found
             if fault.stop or (fault.status in ADDRESS and not self.met):
                 raise self.refusal(fault)
             if self.failure is not None:
@@ -175,11 +184,11 @@ class Asking:
                 async with self.session.post(
                     self.server.url, data=data, allow_redirects=False
                 ) as response:
-                    found = chat.read(request, response.status, await response.read())
+                    found = chat.read(request, response.status, self.safe(await response.read()))
                     asked = response.headers.get("Retry-After")
             except self.nobody as error:
                 used = 0
-                told = f"nobody answers ({error.os_error.strerror or error.os_error})"
+                told = f"nobody answers ({reason(error)})"
                 return Fault(told, retry=True, stop=not self.met and number >= PATIENCE), wait
             except TimeoutError:
                 return Fault(f"no answer within {self.server.timeout:g} s", retry=True), wait
@@ -208,9 +217,10 @@ class Asking:
             self.told = True
             progress.say(f"openai backend: {fault.reason}; asking for less at once")
 
-    def safe(self, text: str) -> str:
+    def safe(self, data: bytes) -> bytes:
         """Take the key out of what a server says."""
-        return text.replace(self.server.key, "***") if self.server.key else text
+        key = self.server.key.encode()
+        return data.replace(key, b"***") if key and key in data else data
 
     def refusal(self, fault: Fault) -> UserError:
         """Say in one line what no retry mends, and what to do."""

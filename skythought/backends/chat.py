@@ -80,7 +80,9 @@ def read(request: Request, status: int, data: bytes) -> Completion | Fault:
     if status != 200:
         quota = status == 429 and QUOTA in data.decode("utf-8", "replace")
         retry = (status in RETRIED or status >= 500) and not quota
-        told = f"{status} {responses.get(status, '')}: {says(data)}".strip(": ")
+        told = ": ".join(
+            filter(None, (f"{status} {responses.get(status, '')}".strip(), says(data)))
+        )
         return Fault(told, retry=retry, status=status, stop=status in (401, 402) or quota)
     try:
         reply = REPLY.decode(data)
