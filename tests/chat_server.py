@@ -62,7 +62,10 @@ class Server:
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+                first = await reader.readexactly(1)
+                if first != b"P":  # the first byte of TLS
+                    return writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                head = (first + await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
                 fields = dict(row.lower().split(": ", 1) for row in head[1:] if row)
                 self.keys.add(fields.get("authorization"))
                 body = await reader.readexactly(int(fields["content-length"]))

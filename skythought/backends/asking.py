@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from skythought.records import Completion, Request, Sampling
 if TYPE_CHECKING:
     import aiohttp
 
+A_FEW = 32  # requests started, and answers handed out, between two looks at the connections
 CONNECT_S = 30.0  # to open a connection
 LOCAL = ("localhost", "127.0.0.1", "::1")  # never behind a proxy
 ADDRESS = (301, 302, 303, 307, 308, 401, 403, 404, 405)  # said before any answer: all will be so
@@ -75,7 +77,7 @@ class Asking:
         self.typical = float(sampling.max_tokens)  # completion tokens of an answer, learned
         self.tasks: set[asyncio.Task[Completion | None]] = set()
         self.sending: set[asyncio.Task[Completion | None] | None] = set()
-        self.finished: list[Completion] = []
+        self.finished: deque[Completion] = deque()
         self.failure: BaseException | None = None  # ends the run once the answers paid for are in
         self.met = False  # the server has given an answer
         self.told = False  # that it asks us to slow down
@@ -101,8 +103,14 @@ class Asking:
         )
 
     async def step(self) -> None:
-        """Fill up to the concurrency and wait until something is finished."""
-        while self.more and self.failure is None and len(self.tasks) < self.server.concurrency:
+        """Start a few requests where there is room, and wait until something is finished.
+
+        A few at a time, with a look at the connections between: what is sent in one go comes back
+        in one go, and waits.
+        """
+        for _ in range(A_FEW):
+            if not self.room():
+                break
             request = next(self.todo, None)
             if request is None:
                 self.more = False
@@ -110,14 +118,21 @@ class Asking:
             task = asyncio.create_task(self.ask(request))
             self.tasks.add(task)
             task.add_done_callback(self.done)
-        if self.tasks:
+        if self.finished or self.room():
+            await asyncio.sleep(0)
+        elif self.tasks:
             await self.wake.wait()
-            self.wake.clear()
+        self.wake.clear()
 
-    def take(self) -> Iterator[Completion]:
+    def room(self) -> bool:
+        """Say whether another request may be started; what is not taken yet counts too."""
+        held = len(self.tasks) + len(self.finished)
+        return self.more and self.failure is None and held < self.server.concurrency
+
+    def take(self, most: int = A_FEW) -> Iterator[Completion]:
         """Hand out what is finished, each once."""
-        taken, self.finished = self.finished, []
-        yield from taken
+        for _ in range(min(most, len(self.finished))):
+            yield self.finished.popleft()
 
     def done(self, task: asyncio.Task[Completion | None]) -> None:
         """Keep what a task gives; its error ends the run, after what is being sent came back."""

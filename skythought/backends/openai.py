@@ -77,11 +77,13 @@ class OpenAI:
             asking = Asking(self, requests, sampling)
             try:
                 runner.run(asking.open())
-                while asking.tasks or asking.more:
+                while asking.tasks or asking.more or asking.finished:
                     try:
                         runner.run(asking.step())
-                    finally:  # Ctrl-C too: what is finished is kept
-                        yield from asking.take()
+                    except KeyboardInterrupt:
+                        yield from asking.take(self.concurrency)
+                        raise
+                    yield from asking.take()
                 if asking.failure is not None:
                     raise asking.failure
             finally:
