@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from skythought import backends, formats, progress, store, tasks
 from skythought.backends import Backend
@@ -210,7 +210,7 @@ def _trace(
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
         error=completion.error,
-        served_model=completion.served_model,
+        served_model=completion.served_model or UNSET,
     )
 
 

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from chat_server import Server
+
+if TYPE_CHECKING:
+    from chat_server import Server
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,7 +75,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
-    """Give what starts servers; they are stopped at the end."""
+    """Give what starts chat servers; they are stopped at the end."""
+    from chat_server import Server
+
     made: list[Server] = []
 
     def start(*args: Any, **values: Any) -> Server:

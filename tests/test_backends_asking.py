@@ -184,3 +184,15 @@ def test_a_newer_name_of_max_tokens(serve: Callable[..., Server]) -> None:
     server = serve(answer)
     assert {c.finish for c in ask(server, 20, concurrency=2, retries=0)} == {"stop"}
     assert len(server.asked) <= 22
+
+
+def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "NO_PROXY", "no_proxy", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    assert asking.proxy_of("http://outside.example/v1") == "http://proxy:3128"
+    assert asking.proxy_of("https://outside.example/v1") is None
+    assert asking.proxy_of("http://inside.example:8000/v1") is None
+    for host in ("127.0.0.1:8000", "localhost", "[::1]:8000"):
+        assert asking.proxy_of(f"http://{host}/v1") is None

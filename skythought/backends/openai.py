@@ -10,11 +10,13 @@ the environment and goes into one header, nowhere else.
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import os
 import re
 import resource
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from skythought.backends.asking import Asking
@@ -73,7 +75,7 @@ class OpenAI:
             return
         _refuse_running_loop()
         _allow_open_files(min(self.concurrency, len(requests)))
-        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        with _rare_collections(), asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             asking = Asking(self, requests, sampling)
             try:
                 runner.run(asking.open())
@@ -122,6 +124,17 @@ def _key(name: str, base_url: str) -> str:
     if not re.fullmatch(r"[!-~]*", key):
         raise UserError(f"openai backend: {name or KEY}: not a key; it holds spaces or other signs")
     return key
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for garbage less often: thousands of requests on their way are slow to look through."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _refuse_running_loop() -> None:
