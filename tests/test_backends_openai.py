@@ -162,6 +162,25 @@ def test_ctrl_c_keeps_what_is_finished(serve: Callable[..., Server], tmp_path: P
     assert len(traces(tmp_path)) == 30
 
 
+def test_ctrl_c_at_any_moment(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """Also while the event loop is busy: nothing hangs, no traceback, no warning."""
+    server, rng = serve(delay=0.02), random.Random(2)
+    words = command(config(tmp_path, server, 5000, args="concurrency=100"))
+    path = tmp_path / "run" / "traces.jsonl"
+    for _ in range(5):
+        before = _size(path)
+        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and _size(path) == before:
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.1))
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+        assert (process.returncode, told.count("\n")) == (130, 1), told
+    found = traces(tmp_path)
+    assert len(found) == len({t.id for t in found}) < 5000
+    assert len(server.asked) <= len(found) + 5 * 100
+
+
 def test_a_generator_that_is_abandoned_leaves_nothing(serve: Callable[..., Server]) -> None:
     server = serve(delay=0.01)
     code = f"""

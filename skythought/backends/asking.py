@@ -72,6 +72,7 @@ class Asking:
         self.server, self.sampling = server, sampling
         self.todo = iter(requests)
         self.more = True  # as far as known
+        self.wake = asyncio.Event()  # something is finished, or to be stopped
         self.limits = Limits(server.concurrency, server.rpm, server.tpm)
         self.limit_field = "max_tokens"
         self.typical = float(sampling.max_tokens)  # completion tokens of an answer, learned
@@ -91,7 +92,6 @@ class Asking:
             "User-Agent": f"skythought/{__version__}",
             **({"Authorization": f"Bearer {self.server.key}"} if self.server.key else {}),
         }
-        self.wake = asyncio.Event()
         self.network = (aiohttp.ClientError, TimeoutError, OSError)
         self.nobody = aiohttp.ClientConnectorError
         self.session: aiohttp.ClientSession = aiohttp.ClientSession(

@@ -15,8 +15,11 @@ import math
 import os
 import re
 import resource
-from collections.abc import Iterator, Sequence
+import signal
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 from skythought.backends.asking import Asking
@@ -77,19 +80,51 @@ class OpenAI:
         _allow_open_files(min(self.concurrency, len(requests)))
         with _rare_collections(), asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             asking = Asking(self, requests, sampling)
+            ctrl_c = _CtrlC(runner, asking.wake)
             try:
-                runner.run(asking.open())
+                ctrl_c.hold(asking.open())
                 while asking.tasks or asking.more or asking.finished:
-                    try:
-                        runner.run(asking.step())
-                    except KeyboardInterrupt:
+                    ctrl_c.hold(asking.step())
+                    if ctrl_c.pressed:
                         yield from asking.take(self.concurrency)
-                        raise
+                        raise KeyboardInterrupt
                     yield from asking.take()
                 if asking.failure is not None:
                     raise asking.failure
             finally:
-                runner.run(asking.close())
+                ctrl_c.hold(asking.close())
+
+
+class _CtrlC:
+    """Ctrl-C while an event loop runs.
+
+    Raised in its midst it would lose callbacks, and what waits for them would wait for ever. So the
+    first one stops the work at its next wait, and only the second is raised where it arrives.
+    """
+
+    def __init__(self, runner: asyncio.Runner, wake: asyncio.Event) -> None:
+        self.runner, self.wake, self.pressed = runner, wake, False
+
+    def hold(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run some work; `pressed` says afterwards whether Ctrl-C came."""
+        ours = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if ours:
+            signal.signal(signal.SIGINT, self.press)
+        try:
+            self.runner.run(work)
+        finally:
+            if ours:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def press(self, *_: object) -> None:
+        """Note the first Ctrl-C and wake the loop; raise the second."""
+        if self.pressed:
+            raise KeyboardInterrupt
+        self.pressed = True
+        self.runner.get_loop().call_soon_threadsafe(self.wake.set)
 
 
 def _checked(base_url: str) -> str:
