@@ -37,6 +37,7 @@ EXTRAS = {
     **dict.fromkeys(("accelerate", "datasets", "peft", "safetensors", "tokenizers"), "train"),
     **dict.fromkeys(("torch", "transformers", "trl"), "train"),
     **{name: name for name in ("ray", "vllm", "wandb")},
+    "aiohttp": "openai",
 }
 
 # What is wrong with a path that the user gave; any other failure of the system is not theirs.

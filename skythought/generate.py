@@ -10,13 +10,13 @@ the next is counted; the same command run again asks only for what is missing. D
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from skythought import backends, formats, progress, store, tasks
 from skythought.backends import Backend
@@ -44,7 +44,7 @@ class Config:
     split: str = "test"
     """Split of the task."""
     backend: str = "hf"
-    """hf, symbolic, scripted, or package.module:Class."""
+    """hf, openai, symbolic, scripted, or package.module:Class."""
     model: str = ""
     """Folder, hub name, or mini (in the package); an adapter folder is merged into its base."""
     backend_args: str = ""
@@ -157,12 +157,16 @@ def collect(
                 todo.pop(trace.id, None)
         with progress.bar("generate", len(todo)) as bar:
             answers = backend.complete([request for _, request in todo.values()], sampling)
-            for count, completion in enumerate(answers, 1):
-                problem, request = todo[completion.id]
-                traces.add(_trace(problem, request, completion, backend.identity, sampling))
-                failed += completion.finish == "error"
-                bar.advance(tokens=completion.completion_tokens)
-                _stop_if_hopeless(failed, count, len(todo), max_error_rate, completion.error)
+            try:
+                for count, completion in enumerate(answers, 1):
+                    problem, request = todo[completion.id]
+                    traces.add(_trace(problem, request, completion, backend.identity, sampling))
+                    failed += completion.finish == "error"
+                    bar.advance(tokens=completion.completion_tokens)
+                    _stop_if_hopeless(failed, count, len(todo), max_error_rate, completion.error)
+            finally:  # at once, not when the error is forgotten: connections may be open
+                if isinstance(answers, Generator):
+                    answers.close()
     found = store.read(path, Trace)
     counts = {
         "traces": len({t.id for t in found if t.finish != "error"}),
@@ -206,6 +210,7 @@ def _trace(
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
         error=completion.error,
+        served_model=completion.served_model or UNSET,
     )
 
 

@@ -10,6 +10,7 @@ import hashlib
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 Finish = Literal["stop", "length", "error"]
 Outcome = Literal["correct", "incorrect", "no_answer", "error"]
@@ -58,6 +59,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     error: str = ""
+    served_model: str = ""  # the name a server reports, which may say more than the one asked for
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     parent: str = ""  # id of the trace this one was derived from
     edits: tuple[str, ...] = ()  # what was done to the parent, in order
+    served_model: str | UnsetType = UNSET  # what a server calls it; left out where none was asked
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

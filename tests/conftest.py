@@ -7,10 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from chat_server import Server
 
 ROOT = Path(__file__).parents[1]
 
@@ -67,6 +71,22 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("may not mount a small disk here")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Give what starts chat servers; they are stopped at the end."""
+    from chat_server import Server
+
+    made: list[Server] = []
+
+    def start(*args: Any, **values: Any) -> Server:
+        made.append(Server(*args, **values))
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.close()
 
 
 @pytest.fixture(scope="session")

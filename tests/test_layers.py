@@ -38,7 +38,10 @@ LAYERS = (
 # The symbolic teacher solves one task, so it reads that task's questions.
 EXCEPTIONS = {("skythought.backends.symbolic", "skythought.tasks.toll_roads")}
 
-HEAVY = ("torch", "transformers", "vllm", "ray", "datasets", "trl", "peft", "accelerate")
+HEAVY = (
+    *("torch", "transformers", "vllm", "ray", "datasets", "trl", "peft", "accelerate"),
+    "aiohttp",
+)
 FORBIDDEN = ("utils", "util", "helpers", "helper", "common", "misc", "manager", "handler")
 MAX_LINES = 400
 

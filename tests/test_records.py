@@ -108,3 +108,4 @@ def test_records_are_plain_json() -> None:
     row = json.loads(msgspec.json.encode(TRACE))
     assert row["messages"] == [{"role": "user", "content": "What is 3 plus 4?"}]
     assert row["sampling"] == {"temperature": 0.0, "top_p": 1.0, "max_tokens": 1024, "seed": 0}
+    assert "served_model" not in row  # only where a server was asked

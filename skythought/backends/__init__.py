@@ -21,6 +21,7 @@ from skythought.records import Completion, Finish, Request, Sampling
 
 BACKENDS = {
     "hf": "skythought.backends.hf:HuggingFace",  # transformers, on this machine
+    "openai": "skythought.backends.openai:OpenAI",  # any OpenAI-compatible chat server
     "symbolic": "skythought.backends.symbolic:SymbolicTeacher",  # a teacher that needs no model
     "scripted": "skythought.backends.scripted:Scripted",  # answers from a file
 }

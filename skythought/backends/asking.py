@@ -1,0 +1,255 @@
+"""Many requests on their way to one chat server: each sent when it may go, and again when it fails.
+
+A task per request, never more than the concurrency. `step` starts tasks and waits until something
+is finished; `take` hands that out. The first error that no retry mends ends the run: nothing new is
+sent, and what was sent is still waited for, because it is paid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from skythought import __version__, progress
+from skythought.backends import chat
+from skythought.backends.chat import Fault
+from skythought.backends.limits import Limits, backoff, jitter, retry_after
+from skythought.errors import UserError, plain
+from skythought.records import Completion, Request, Sampling
+
+if TYPE_CHECKING:
+    import aiohttp
+
+A_FEW = 32  # requests started, and answers handed out, between two looks at the connections
+CONNECT_S = 30.0  # to open a connection
+LOCAL = ("localhost", "127.0.0.1", "::1")  # never behind a proxy
+ADDRESS = (301, 302, 303, 307, 308, 401, 403, 404, 405)  # said before any answer: all will be so
+PATIENCE = 2  # the attempt, counted from 0, that may not find nobody, before any answer
+NEWER = "max_completion_tokens"  # what newer models of OpenAI call max_tokens
+
+
+class Server(Protocol):
+    """Where to ask, and how fast."""
+
+    identity: str
+    url: str
+    key: str
+    key_env: str
+    concurrency: int
+    rpm: float
+    tpm: float
+    timeout: float
+    retries: int
+    backoff: float
+
+
+def proxy_of(url: str) -> str | None:
+    """Name the proxy that the environment wants for a url; none for this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in LOCAL or proxy_bypass(host):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def reason(error: Exception) -> str:
+    """Say why no connection could be opened: refused, no such host, a wrong certificate."""
+    cause: Any = getattr(error, "os_error", None) or getattr(error, "certificate_error", error)
+    if "Connect call failed" in str(cause) and cause.errno:  # what asyncio makes of any number
+        return os.strerror(cause.errno)
+    return plain(" ".join(str(getattr(cause, "strerror", None) or cause).split()))
+
+
+class Asking:
+    """The requests of one run on their way."""
+
+    def __init__(self, server: Server, requests: Sequence[Request], sampling: Sampling) -> None:
+        self.server, self.sampling = server, sampling
+        self.todo = iter(requests)
+        self.more = True  # as far as known
+        self.wake = asyncio.Event()  # something is finished, or to be stopped
+        self.limits = Limits(server.concurrency, server.rpm, server.tpm)
+        self.limit_field = "max_tokens"
+        self.typical = float(sampling.max_tokens)  # completion tokens of an answer, learned
+        self.tasks: set[asyncio.Task[Completion | None]] = set()
+        self.sending: set[asyncio.Task[Completion | None] | None] = set()
+        self.finished: deque[Completion] = deque()
+        self.failure: BaseException | None = None  # ends the run once the answers paid for are in
+        self.met = False  # the server has given an answer
+        self.told = False  # that it asks us to slow down
+
+    async def open(self) -> None:
+        """Open the session; connections are opened when needed."""
+        import aiohttp
+
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": f"skythought/{__version__}",
+            **({"Authorization": f"Bearer {self.server.key}"} if self.server.key else {}),
+        }
+        self.network = (aiohttp.ClientError, TimeoutError, OSError)
+        self.nobody = aiohttp.ClientConnectorError
+        self.session: aiohttp.ClientSession = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self.server.timeout, sock_connect=CONNECT_S),
+            headers=headers,
+            proxy=proxy_of(self.server.url),
+        )
+
+    async def step(self) -> None:
+        """Start a few requests where there is room, and wait until something is finished.
+
+        A few at a time, with a look at the connections between: what is sent in one go comes back
+        in one go, and waits.
+        """
+        for _ in range(A_FEW):
+            if not self.room():
+                break
+            request = next(self.todo, None)
+            if request is None:
+                self.more = False
+                break
+            task = asyncio.create_task(self.ask(request))
+            self.tasks.add(task)
+            task.add_done_callback(self.done)
+        if self.finished or self.room():
+            await asyncio.sleep(0)
+        elif self.tasks:
+            await self.wake.wait()
+        self.wake.clear()
+
+    def room(self) -> bool:
+        """Say whether another request may be started; what is not taken yet counts too."""
+        held = len(self.tasks) + len(self.finished)
+        return self.more and self.failure is None and held < self.server.concurrency
+
+    def take(self, most: int = A_FEW) -> Iterator[Completion]:
+        """Hand out what is finished, each once."""
+        for _ in range(min(most, len(self.finished))):
+            yield self.finished.popleft()
+
+    def done(self, task: asyncio.Task[Completion | None]) -> None:
+        """Keep what a task gives; its error ends the run, after what is being sent came back."""
+        self.tasks.discard(task)
+        self.wake.set()
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and self.failure is None:
+            self.failure, self.more = error, False
+            for other in self.tasks - self.sending:
+                other.cancel()
+        elif error is None and (completion := task.result()) is not None:
+            self.finished.append(completion)
+
+    async def close(self) -> None:
+        """Give up what is on its way."""
+        self.failure = self.failure or asyncio.CancelledError()
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+        if hasattr(self, "session"):
+            await self.session.close()
+
+    async def ask(self, request: Request) -> Completion | None:
+        """Ask until there is an answer or no retry is left; None where the run ends before."""
+        fault = Fault("not asked")
+        attempt = 0
+        while attempt <= self.server.retries:
+            field = self.limit_field
+            data = chat.body(self.server.identity, request, self.sampling, field)
+            found, wait = await self.attempt(request, data, attempt)
+            if isinstance(found, Completion):
+                return found
+            fault = found
+            if fault.stop or (fault.status in ADDRESS and not self.met):
+                raise self.refusal(fault)
+            if self.failure is not None:
+                return None
+            if fault.status == 400 and field == "max_tokens" and NEWER in fault.reason:
+                self.limit_field = NEWER
+                continue
+            if not fault.retry:
+                break
+            attempt += 1
+            if attempt <= self.server.retries:
+                await asyncio.sleep(backoff(attempt - 1, self.server.backoff, wait, jitter))
+        return Completion(id=request.id, text="", finish="error", error=fault.reason)
+
+    async def attempt(
+        self, request: Request, data: bytes, number: int
+    ) -> tuple[Completion | Fault, float]:
+        """Send a request once; gives the answer and the seconds the server asks to wait."""
+        limits, wait = self.limits, 0.0
+        reserved = len(data) / 4 + self.typical
+        used: float | None = None
+        await limits.enter(reserved)
+        task, sent = asyncio.current_task(), limits.clock()
+        self.sending.add(task)
+        try:
+            found: Completion | Fault
+            try:
+                async with self.session.post(
+                    self.server.url, data=data, allow_redirects=False
+                ) as response:
+                    found = chat.read(request, response.status, self.safe(await response.read()))
+                    asked = response.headers.get("Retry-After")
+            except self.nobody as error:
+                used = 0
+                told = f"nobody answers ({reason(error)})"
+                return Fault(told, retry=True, stop=not self.met and number >= PATIENCE), wait
+            except TimeoutError:
+                return Fault(f"no answer within {self.server.timeout:g} s", retry=True), wait
+            except self.network as error:
+                what = str(error) or type(error).__name__
+                return Fault(f"the connection was cut ({what})", retry=True), wait
+            if isinstance(found, Completion):
+                self.met = True
+                limits.answered()
+                if tokens := found.prompt_tokens + found.completion_tokens:
+                    used = tokens
+                    self.typical += (found.completion_tokens - self.typical) / 20
+            elif found.status:
+                used, wait = 0, retry_after(asked)
+                if found.status == 429:
+                    limits.refused(sent, wait)
+                    self.tell(found)
+            return found, wait
+        finally:
+            self.sending.discard(task)
+            limits.leave(reserved, used)
+
+    def tell(self, fault: Fault) -> None:
+        """Say once that the server wants to be asked less."""
+        if not self.told:
+            self.told = True
+            progress.say(f"openai backend: {fault.reason}; asking for less at once")
+
+    def safe(self, data: bytes) -> bytes:
+        """Take the key out of what a server says."""
+        key = self.server.key.encode()
+        return data.replace(key, b"***") if key and key in data else data
+
+    def refusal(self, fault: Fault) -> UserError:
+        """Say in one line what no retry mends, and what to do."""
+        key, model = self.server.key_env, self.server.identity
+        if fault.status == 401:
+            todo = f"put a valid key into the environment variable {key}"
+        elif fault.status in (402, 429):
+            todo = "add credit with the provider"
+        elif fault.status == 403:
+            todo = f"check that the key in {key} may use the model {model!r}"
+        elif fault.status:
+            todo = f"check base_url (it mostly ends in /v1) and the model {model!r}"
+        else:
+            todo = "check base_url and that the server is running"
+        return UserError(
+            f"{self.server.url}: {fault.reason}; {todo}, then run the same command again"
+        )

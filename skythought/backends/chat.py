@@ -1,0 +1,148 @@
+"""The chat completions API on the wire: what is sent, and what an answer says.
+
+`body` writes the request; `read` makes of an answer a `Completion`, or the `Fault` that it is. A
+server that keeps the thought apart sends it as `reasoning_content` (DeepSeek, older vLLM) or
+`reasoning` (vLLM); it is put back before the answer, as `<think>...</think>`.
+"""
+
+from __future__ import annotations
+
+from http.client import responses
+from typing import Any, NamedTuple
+
+import msgspec
+
+from skythought import formats
+from skythought.errors import first_line, plain
+from skythought.records import Completion, Finish, Request, Sampling, digest
+
+FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length"}
+FINAL = ("content_filter", "tool_calls", "function_call")  # asked again, it would end so again
+RETRIED = (408, 409, 425, 429)  # and 5xx
+QUOTA = "insufficient_quota"  # the code of a 429 that no waiting mends
+SHOWN = 200  # characters of what a server says
+
+
+class Fault(NamedTuple):
+    """Why there is no answer."""
+
+    reason: str
+    retry: bool = False  # another attempt may succeed
+    status: int = 0  # of HTTP; 0 where there was no whole answer
+    stop: bool = False  # no request of this run will succeed
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Reply(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    model: str | None = None
+
+
+REPLY = msgspec.json.Decoder(_Reply)
+
+
+def seed_of(request: Request) -> int:
+    """Give the seed of a request, 31 bits: the same for the same request, on every machine."""
+    return int(digest("seed", request.id)[:8], 16) >> 1
+
+
+def body(model: str, request: Request, sampling: Sampling, limit: str = "max_tokens") -> bytes:
+    """Write the JSON of a request; `limit` is what the server calls the most tokens."""
+    asked = {
+        "model": model,
+        "messages": request.messages,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        limit: sampling.max_tokens,
+        "seed": seed_of(request),
+    }
+    return msgspec.json.encode(asked)
+
+
+def read(request: Request, status: int, data: bytes) -> Completion | Fault:
+    """Read the answer to a request."""
+    if status != 200:
+        quota = status == 429 and QUOTA in data.decode("utf-8", "replace")
+        retry = (status in RETRIED or status >= 500) and not quota
+        told = ": ".join(
+            filter(None, (f"{status} {responses.get(status, '')}".strip(), says(data)))
+        )
+        return Fault(told, retry=retry, status=status, stop=status in (401, 402) or quota)
+    try:
+        reply = REPLY.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Fault(f"an answer that cannot be read ({first_line(error)})", retry=True)
+    if not reply.choices:  # some servers answer 200 and put an error in
+        return Fault(f"an answer without choices: {says(data)}", retry=True)
+    choice = reply.choices[0]
+    finish = FINISHES.get(choice.finish_reason or "")
+    if finish is None:
+        ended = f"ended with finish_reason {choice.finish_reason!r}"
+        return Fault(ended, retry=choice.finish_reason not in FINAL)
+    said, usage = choice.message, reply.usage or _Usage()
+    thought = said.reasoning_content or said.reasoning or ""
+    return Completion(
+        id=request.id,
+        text=join(thought, said.content or "", whole=finish == "stop"),
+        finish=finish,
+        prompt_tokens=usage.prompt_tokens or 0,
+        completion_tokens=usage.completion_tokens or 0,
+        served_model=reply.model or "",
+    )
+
+
+def join(thought: str, content: str, *, whole: bool) -> str:
+    r"""Write thought and content as one text that `formats.parse` takes apart again.
+
+    A content that has a thought of its own keeps it, after the first. Tags of a format inside a
+    thought would be read as its end; they lose their brackets.
+
+    >>> join("2 and 2", "4", whole=True)
+    '<think>\n2 and 2\n</think>\n\n4'
+    >>> join("2 and", "", whole=False)
+    '<think>\n2 and'
+    """
+    if not thought:
+        return content
+    parts = formats.parse(content)
+    inner = "\n\n".join(text for text in (thought.strip(), parts.thought) if text)
+    for tag in (*formats.TAGS, "<think>", "</think>"):
+        inner = inner.replace(tag, tag.strip("<|/>"))
+    if not whole and not parts.answer:
+        return f"<think>\n{inner}"
+    return f"<think>\n{inner}\n</think>\n\n{parts.answer}"
+
+
+def says(data: bytes) -> str:
+    """Give what an error says, on one short line.
+
+    >>> says(b'{"error": {"message": "no such model"}}')
+    'no such model'
+    """
+    text = data[:10_000].decode("utf-8", "replace")
+    try:
+        found: Any = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = None
+    for key in ("error", "message", "detail"):
+        if isinstance(found, dict) and found.get(key):
+            found = found[key]
+    text = found if isinstance(found, str) else text
+    line = " ".join(plain(text).split())
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."

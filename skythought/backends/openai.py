@@ -1,0 +1,196 @@
+"""Any server that speaks the OpenAI chat API: api.openai.com, DeepSeek, `vllm serve`.
+
+    --backend openai --model NAME --backend-args base_url=http://127.0.0.1:8000/v1,concurrency=64
+
+One thread: an event loop keeps the requests going and stands still while an answer is being stored,
+so never more than `concurrency` answers are on their way or not yet on disk. The key is read from
+the environment and goes into one header, nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import os
+import re
+import resource
+import signal
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from skythought.backends.asking import Asking
+from skythought.errors import UserError, require
+from skythought.records import Completion, Request, Sampling
+
+OPENAI = "https://api.openai.com/v1"
+KEY = "OPENAI_API_KEY"
+SPARE_FILES = 100  # that the process has open beside its connections
+
+
+class OpenAI:
+    """Asks a chat server; `identity` is the model's name alone, so servers of it are one run."""
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str = OPENAI,
+        api_key_env: str = "",
+        concurrency: int = 64,
+        rpm: float = 0,
+        tpm: float = 0,
+        timeout: float = 1800,
+        retries: int = 8,
+        backoff: float = 1,
+    ) -> None:
+        if not model:
+            raise UserError(
+                "openai backend: which model? give --model NAME, the server's name for it"
+            )
+        for name, value, least in (
+            ("concurrency", concurrency, 1),
+            ("rpm", rpm, 0),
+            ("tpm", tpm, 0),
+            ("timeout", timeout, 0.001),
+            ("retries", retries, 0),
+            ("backoff", backoff, 0),
+        ):
+            if not (value >= least and math.isfinite(value)):
+                raise UserError(f"openai backend: {name}={value:g}: give {least:g} or more")
+        require("aiohttp", "openai")
+        self.identity = model
+        self.url = f"{_checked(base_url)}/chat/completions"
+        self.key, self.key_env = _key(api_key_env, base_url), api_key_env or KEY
+        self.concurrency, self.rpm, self.tpm = concurrency, rpm, tpm
+        self.timeout, self.retries, self.backoff = timeout, retries, backoff
+
+    def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+        """Yield completions as they finish; what cannot be had after all retries is an error.
+
+        Raises:
+            UserError: the server refuses the key, the model or the address; called in a notebook's
+                event loop; too few open files allowed.
+        """
+        if not requests:
+            return
+        _refuse_running_loop()
+        _allow_open_files(min(self.concurrency, len(requests)))
+        with _rare_collections(), asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            asking = Asking(self, requests, sampling)
+            ctrl_c = _CtrlC(runner, asking.wake)
+            try:
+                ctrl_c.hold(asking.open())
+                while asking.tasks or asking.more or asking.finished:
+                    ctrl_c.hold(asking.step())
+                    if ctrl_c.pressed:
+                        yield from asking.take(self.concurrency)
+                        raise KeyboardInterrupt
+                    yield from asking.take()
+                if asking.failure is not None:
+                    raise asking.failure
+            finally:
+                ctrl_c.hold(asking.close())
+
+
+class _CtrlC:
+    """Ctrl-C while an event loop runs.
+
+    Raised in its midst it would lose callbacks, and what waits for them would wait for ever. So the
+    first one stops the work at its next wait, and only the second is raised where it arrives.
+    """
+
+    def __init__(self, runner: asyncio.Runner, wake: asyncio.Event) -> None:
+        self.runner, self.wake, self.pressed = runner, wake, False
+
+    def hold(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run some work; `pressed` says afterwards whether Ctrl-C came."""
+        ours = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if ours:
+            signal.signal(signal.SIGINT, self.press)
+        try:
+            self.runner.run(work)
+        finally:
+            if ours:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def press(self, *_: object) -> None:
+        """Note the first Ctrl-C and wake the loop; raise the second."""
+        if self.pressed:
+            raise KeyboardInterrupt
+        self.pressed = True
+        self.runner.get_loop().call_soon_threadsafe(self.wake.set)
+
+
+def _checked(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UserError("openai backend: base_url: give http://HOST:PORT/v1 or https://HOST/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UserError(
+            "openai backend: base_url holds more than an address; a key belongs into an "
+            "environment variable, named with api_key_env=NAME"
+        )
+    try:
+        parts.port  # noqa: B018  read to be checked
+    except ValueError as error:
+        raise UserError(f"openai backend: base_url={base_url}: {error}") from error
+    return base_url.rstrip("/")
+
+
+def _key(name: str, base_url: str) -> str:
+    """Read the key; a server that is not OpenAI's may need none. Never shows what it was given."""
+    key = os.environ.get(name or KEY, "").strip()
+    if not key and name:
+        raise UserError(
+            "openai backend: api_key_env names no environment variable that is set; give the "
+            "variable's name, not the key, and export the variable"
+        )
+    if not key and urlsplit(base_url).hostname == urlsplit(OPENAI).hostname:
+        raise UserError(
+            f"openai backend: no key for {base_url}; export {KEY}, or give base_url=... of "
+            "another server"
+        )
+    if not re.fullmatch(r"[!-~]*", key):
+        raise UserError(f"openai backend: {name or KEY}: not a key; it holds spaces or other signs")
+    return key
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for garbage less often: thousands of requests on their way are slow to look through."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _refuse_running_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UserError(
+        "openai backend: an event loop runs here already (a notebook?); call it in a thread: "
+        "await asyncio.to_thread(generate.run, config)"
+    )
+
+
+def _allow_open_files(connections: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = connections + SPARE_FILES
+    if soft == resource.RLIM_INFINITY or soft >= need:
+        return
+    if hard != resource.RLIM_INFINITY and hard < need:
+        raise UserError(
+            f"openai backend: {connections} connections at once need {need} open files and this "
+            f"system allows {hard} (ulimit -Hn); give concurrency={max(1, hard - SPARE_FILES)}"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))

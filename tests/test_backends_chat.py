@@ -1,0 +1,176 @@
+"""skythought/backends/chat.py: what is sent, and what every kind of answer is read as."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skythought import formats
+from skythought.backends import chat
+from skythought.backends.chat import Fault
+from skythought.records import Completion, Message, Request, Sampling
+
+REQUEST = Request(id="abc", messages=(Message("system", "s"), Message("user", "q")))
+
+
+def read(message: Any, finish: str | None = "stop", **more: Any) -> Completion | Fault:
+    reply = {"choices": [{"message": message, "finish_reason": finish}], **more}
+    return chat.read(REQUEST, 200, json.dumps(reply).encode())
+
+
+def parts(message: Any, finish: str = "stop") -> tuple[str, str, bool]:
+    found = read(message, finish)
+    assert isinstance(found, Completion)
+    return formats.parse(found.text)
+
+
+def test_the_examples() -> None:
+    assert doctest.testmod(chat).failed == 0
+
+
+def test_what_is_sent() -> None:
+    sampling = Sampling(temperature=0.6, top_p=0.95, max_tokens=16384, seed=3)
+    sent = json.loads(chat.body("Qwen/QwQ-32B", REQUEST, sampling))
+    assert sent == {
+        "model": "Qwen/QwQ-32B",
+        "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}],
+        "temperature": 0.6,
+        "top_p": 0.95,
+        "max_tokens": 16384,
+        "seed": chat.seed_of(REQUEST),
+    }
+    assert 0 <= sent["seed"] < 2**31
+    other = Request(id="abd", messages=REQUEST.messages)
+    assert chat.seed_of(other) != chat.seed_of(REQUEST) == 1201069843
+    assert json.loads(chat.body("m", REQUEST, sampling, "limit"))["limit"] == 16384
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"content": "4"}, ("", "4")),
+        ({"content": "4", "reasoning_content": None}, ("", "4")),
+        ({"content": "4", "reasoning_content": "2 and 2"}, ("2 and 2", "4")),
+        ({"content": "\n\n4", "reasoning": "2 and 2\n"}, ("2 and 2", "4")),
+        ({"content": "4", "reasoning": "a", "reasoning_content": "a"}, ("a", "4")),
+        ({"content": None, "reasoning_content": "2 and 2"}, ("2 and 2", "")),
+        ({"content": "<think>\na\n\nb\n</think>\n\n4"}, ("a\n\nb", "4")),
+        ({"content": formats.teach("t", "4"), "reasoning": "r"}, ("r\n\nt", "4")),
+        (
+            {"content": "4", "reasoning": "in <|begin_of_thought|> tags"},
+            ("in begin_of_thought tags", "4"),
+        ),
+        ({"content": "4", "reasoning": "end with </think>, then"}, ("end with think, then", "4")),
+    ],
+)
+def test_thought_and_answer(message: Any, expected: tuple[str, str]) -> None:
+    assert parts(message) == (*expected, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"content": "", "reasoning_content": "2 and"}, ("2 and", "", False)),
+        ({"content": "It is", "reasoning_content": "2 and 2"}, ("2 and 2", "It is", True)),
+        ({"content": "<think>\n2 and"}, ("2 and", "", False)),
+        ({"content": "It is"}, ("", "It is", True)),
+    ],
+)
+def test_cut_off(message: Any, expected: tuple[str, str, bool]) -> None:
+    assert parts(message, "length") == expected
+    found = read(message, "length")
+    assert isinstance(found, Completion)
+    assert found.finish == "length"
+
+
+@given(st.text("ab<>/|_\n think", min_size=1), st.text("ab4 \n", min_size=1))
+def test_any_thought_comes_back(thought: str, content: str) -> None:
+    text = chat.join(thought, content, whole=True)
+    found = formats.parse(text)
+    assert found.answer == content.strip()
+    tagged = any(tag in thought for tag in ("<think>", "</think>"))
+    assert tagged or found.thought == thought.strip()
+
+
+def test_usage_and_model() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 5, "completion_tokens_details": {}}
+    assert read({"content": "4"}, usage=usage, model="m-2026", id="x") == Completion(
+        id="abc",
+        text="4",
+        finish="stop",
+        prompt_tokens=3,
+        completion_tokens=5,
+        served_model="m-2026",
+    )
+    bare = read({"content": "4"}, usage=None, model=None)
+    assert isinstance(bare, Completion)
+    assert (bare.prompt_tokens, bare.completion_tokens, bare.served_model) == (0, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("finish", "retry"),
+    [("content_filter", False), ("tool_calls", False), (None, True), ("abort", True)],
+)
+def test_other_ends_are_faults(finish: str | None, retry: bool) -> None:
+    assert read({"content": "4"}, finish) == Fault(
+        f"ended with finish_reason {finish!r}", retry=retry
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "data", "expected"),
+    [
+        (500, b"", Fault("500 Internal Server Error", retry=True, status=500)),
+        (529, b"busy", Fault("529: busy", retry=True, status=529)),
+        (408, b"", Fault("408 Request Timeout", retry=True, status=408)),
+        (429, b'{"message": "slow"}', Fault("429 Too Many Requests: slow", retry=True, status=429)),
+        (400, b'{"error": "a\\nb"}', Fault("400 Bad Request: a b", status=400)),
+        (
+            400,
+            b'{"error": {"code": 1}}',
+            Fault('400 Bad Request: {"error": {"code": 1}}', status=400),
+        ),
+        (401, b"", Fault("401 Unauthorized", status=401, stop=True)),
+        (402, b"", Fault("402 Payment Required", status=402, stop=True)),
+        (404, b"\x1b[2J", Fault("404 Not Found: \N{REPLACEMENT CHARACTER}[2J", status=404)),
+        (
+            429,
+            b'{"error": {"message": "m", "code": "insufficient_quota"}}',
+            Fault("429 Too Many Requests: m", status=429, stop=True),
+        ),
+    ],
+)
+def test_faults(status: int, data: bytes, expected: Fault) -> None:
+    assert chat.read(REQUEST, status, data) == expected
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            b"",
+            b"{",
+            b"[]",
+            b"null",
+            b'{"choices": null}',
+            b'{"choices": []}',
+            b'{"choices": [{}]}',
+        ),
+        *(b'{"choices": [{"message": {"content": [1]}}]}', b'{"model": "\xff"}', b"[" * 100_000),
+    ],
+)
+def test_what_cannot_be_read_is_asked_again(data: bytes) -> None:
+    found = chat.read(REQUEST, 200, data)
+    assert isinstance(found, Fault)
+    assert (found.retry, found.stop, found.status) == (True, False, 0)
+    assert "\n" not in found.reason
+    assert len(found.reason) < 300
+
+
+def test_long_words_of_a_server_are_cut() -> None:
+    assert len(chat.says(b"x" * 10**6)) == chat.SHOWN + 3

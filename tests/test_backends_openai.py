@@ -1,0 +1,264 @@
+"""skythought/backends/openai.py against a server on this machine that fails in every way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chat_server import Reply, Server, ask, good, say
+
+from skythought import backends, generate, store
+from skythought.errors import UserError
+from skythought.records import Trace
+
+pytest.importorskip("aiohttp", reason="needs skythought[openai]")
+
+KEY = "sk-never-to-be-seen"
+
+
+def config(folder: Path, server: Server, problems: int = 6, args: str = "", **values: Any) -> Any:
+    rows = [
+        {"id": f"p{i}", "problem": f"{i} + {i}?", "answer": str(2 * i)} for i in range(problems)
+    ]
+    path = folder / "problems.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked: dict[str, Any] = {
+        "result_dir": folder / "run",
+        "task": str(path),
+        "backend": "openai",
+        "model": "m",
+        "backend_args": f"base_url={server.url},backoff=0.01,{args}",
+        "sampling_params": "temperature=0.6,top_p=0.95,max_tokens=64",
+    }
+    return generate.Config(**(asked | values))
+
+
+def traces(folder: Path) -> list[Trace]:
+    return store.read(folder / "run" / "traces.jsonl", Trace)
+
+
+def test_a_run(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve()
+    counts = generate.run(config(tmp_path, server, 3, system_prompt="Think.", n=4))
+    assert counts == {"traces": 12, "truncated": 0, "errors": 0, "completion_tokens": 84}
+    found = traces(tmp_path)
+    assert {(t.problem_id, t.sample) for t in found} == {
+        (f"p{i}", k) for i in range(3) for k in range(4)
+    }
+    assert {(t.answer, t.model, t.served_model) for t in found} == {("It is 4.", "m", "m-2026")}
+    assert {(t.prompt_tokens, t.completion_tokens) for t in found} == {(11, 7)}
+    assert len({t.thought for t in found}) == 12  # every sample its own seed
+    asked = server.asked[0]
+    assert asked["messages"][0] == {"role": "system", "content": "Think."}
+    assert {k: asked[k] for k in ("model", "temperature", "top_p", "max_tokens")} == {
+        "model": "m",
+        "temperature": 0.6,
+        "top_p": 0.95,
+        "max_tokens": 64,
+    }
+    assert server.keys == {None}  # a server that is not OpenAI's may need no key
+
+
+def test_retries_are_used_up_and_a_rerun_asks_again(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    bad = {"1 + 1?", "4 + 4?"}
+
+    def answer(asked: dict[str, Any]) -> Reply:
+        if asked["messages"][-1]["content"] in bad:
+            return say(500, {"error": {"message": "broken\nhere"}})
+        return good(asked)
+
+    server = serve(answer)
+    made = config(tmp_path, server, args="retries=2")
+    assert generate.run(made)["errors"] == 2
+    assert len(server.asked) == 4 + 2 * 3
+    failed = [t for t in traces(tmp_path) if t.finish == "error"]
+    assert {t.error for t in failed} == {"500 Internal Server Error: broken here"}
+    bad.clear()
+    other = serve(answer)  # another server of the same model: the same run
+    counts = generate.run(config(tmp_path, other, args="retries=2"))
+    assert (counts["traces"], counts["errors"], len(other.asked)) == (6, 0, 2)
+
+
+def test_the_key_is_nowhere(
+    serve: Callable[..., Server],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    kinds = iter([400, 429, 500, 200, 500, 500, 500] * 9)
+
+    def answer(asked: dict[str, Any]) -> Reply:
+        status = next(kinds)
+        return good(asked) if status == 200 else say(status, {"error": f"Bearer {KEY} is bad"})
+
+    server = serve(answer)
+    with pytest.raises(UserError) as caught:
+        generate.run(config(tmp_path, server, args="retries=1", max_error_rate=0.1))
+    assert server.keys == {f"bearer {KEY}"}
+    assert "Bearer *** is bad" in str(caught.value)
+    texts = [p.read_text() for p in (tmp_path / "run").iterdir()]
+    for text in (*texts, str(caught.value), *capfd.readouterr(), repr(vars(caught.value))):
+        assert KEY not in text
+    assert server.url not in "".join(texts)
+
+
+def command(made: Any) -> list[str]:
+    flags = {k: v for k, v in vars(made).items() if v not in ("", None)}
+    words = [w for k, v in flags.items() for w in (f"--{k.replace('_', '-')}", str(v))]
+    return [sys.executable, "-m", "skythought", "generate", *words]
+
+
+def test_killed_at_any_moment(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve(delay=0.03)
+    words = command(config(tmp_path, server, 200, args="concurrency=10"))
+    path, rng = tmp_path / "run" / "traces.jsonl", random.Random(1)
+    for kill in range(4):
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
+            before = _size(path)
+            while process.poll() is None and _size(path) == before:
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.08))
+            assert process.poll() is None, f"too fast to be killed, {kill}"
+            process.kill()
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "200 traces, 0 truncated, 0 errors" in done.stderr
+    assert Counter(t.problem_id for t in traces(tmp_path)) == Counter(f"p{i}" for i in range(200))
+    assert len(server.asked) <= 200 + 4 * 10  # only what was in flight is asked again
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def test_ctrl_c_keeps_what_is_finished(serve: Callable[..., Server], tmp_path: Path) -> None:
+    def answer(asked: dict[str, Any]) -> Reply:
+        return good(asked) if len(server.asked) <= 30 else "hang"
+
+    server = serve(answer)
+    words = command(config(tmp_path, server, 100, args="concurrency=10"))
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while server.answered < 30 or server.now < 10:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert told == "skythought generate: stopped; the same command goes on from here\n"
+    assert len(traces(tmp_path)) == 30
+
+
+def test_ctrl_c_at_any_moment(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """Also while the event loop is busy: nothing hangs, no traceback, no warning."""
+    server, rng = serve(delay=0.02), random.Random(2)
+    words = command(config(tmp_path, server, 5000, args="concurrency=100"))
+    path = tmp_path / "run" / "traces.jsonl"
+    for _ in range(5):
+        before = _size(path)
+        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and _size(path) == before:
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.1))
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+        assert (process.returncode, told.count("\n")) == (130, 1), told
+    found = traces(tmp_path)
+    assert len(found) == len({t.id for t in found}) < 5000
+    assert len(server.asked) <= len(found) + 5 * 100
+
+
+def test_a_generator_that_is_abandoned_leaves_nothing(serve: Callable[..., Server]) -> None:
+    server = serve(delay=0.01)
+    code = f"""
+import gc, os, threading
+from skythought import backends
+from skythought.records import Message, Request, Sampling
+made = backends.make("openai", "m", {{"base_url": {server.url!r}, "concurrency": 8}})
+asked = [Request(id=str(i), messages=(Message("user", "q"),)) for i in range(100)]
+for taken in (0, 1, 5):
+    answers = made.complete(asked, Sampling())
+    for _ in range(taken):
+        next(answers)
+    if taken == 5:
+        answers.close()
+    del answers
+    gc.collect()
+assert threading.active_count() == 1, threading.enumerate()
+assert not [f for f in os.listdir("/proc/self/fd") if "socket" in link(f)], "open sockets"
+"""
+    link = (
+        "import os\ndef link(f):\n    try:\n        return os.readlink('/proc/self/fd/' + f)\n"
+        "    except OSError:\n        return ''\n"
+    )
+    words = [sys.executable, "-X", "dev", "-W", "error", "-c", link + code]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_not_inside_an_event_loop(serve: Callable[..., Server]) -> None:
+    server = serve()
+
+    async def inside() -> None:
+        with pytest.raises(UserError, match="an event loop runs here already"):
+            ask(server, 1)
+        assert len(await asyncio.to_thread(ask, server, 3)) == 3
+
+    asyncio.run(inside())
+
+
+def test_too_few_open_files(serve: Callable[..., Server]) -> None:
+    code = (
+        "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (200, 300))\n"
+        "from skythought.backends import openai\nopenai._allow_open_files(150)\n"
+        "assert resource.getrlimit(resource.RLIMIT_NOFILE) == (250, 300)\n"
+        "openai._allow_open_files(201)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "need 301 open files and this system allows 300 (ulimit -Hn); give concurrency=200" in (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"concurrency": "0"}, "concurrency=0: give 1 or more"),
+        ({"rpm": "-1"}, "rpm=-1: give 0 or more"),
+        ({"tpm": "nan"}, "tpm=nan: give 0 or more"),
+        ({"timeout": "soon"}, "timeout=soon: give a number"),
+        ({"base_url": "localhost:8000"}, "base_url: give http://HOST:PORT/v1"),
+        ({"base_url": "http://h:x/v1"}, "base_url=http://h:x/v1: Port could not be cast"),
+        ({"base_url": f"http://u:{KEY}@h/v1"}, "base_url holds more than an address"),
+        ({"api_key": KEY}, "unknown option of openai 'api_key': did you mean 'api_key_env'?"),
+        ({"api_key_env": KEY}, "api_key_env names no environment variable that is set"),
+        ({}, "no key for https://api.openai.com/v1; export OPENAI_API_KEY, or give base_url="),
+    ],
+)
+def test_wrong_options(options: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(UserError) as caught:
+        backends.make("openai", "m", options)
+    assert told in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+def test_no_model_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="which model"):
+        backends.make("openai", "", {})
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    with pytest.raises(UserError, match=r"run: pip install 'skythought\[openai\]'"):
+        backends.make("openai", "m", {"base_url": "http://127.0.0.1:1/v1"})
