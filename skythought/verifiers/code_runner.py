@@ -1,0 +1,375 @@
+r"""The script that runs inside the sandbox: starts the program for each test, hands its output out.
+
+    in:   {"do": "stdin", "size": 4, "cpu": 6, "wall": 15}\n5 7\n
+    out:  {"status": "ok", "detail": "", "size": 3}\n12\n
+
+The first request is `load`, whose body is a JSON `{"source", "starter", "limits"}`. Then `stdin`
+runs the program on a body and answers with what it wrote; `open` starts a process that serves calls
+of the program's functions (role "program") or runs assertions whose calls are answered from outside
+(role "checker"), and `talk` puts one message to it. What a test expects of a program is never in
+the sandbox that runs it: whoever asks compares.
+
+Every program is a child of its own, with limits and, where this process is root, with another user
+id. After each test all other processes of the namespace are killed. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import math
+import os
+import resource
+import select
+import signal
+import sys
+import tempfile
+import time
+from typing import Any, BinaryIO, NamedTuple
+
+from skythought.verifiers import code_child
+from skythought.verifiers.code_child import leave
+
+TICK_S = 0.02  # between two looks at memory and processor time
+ENDING_S = 0.0005  # between two looks whether a process that closed its output has ended
+ERROR_BYTES = 2_000  # of what a program writes to stderr, from its end
+CHUNK = 1 << 16
+FIRST_UID, UIDS = 1 << 30, 1 << 28  # of programs, where this process is root; above all real users
+NOBODY = 65534
+
+# LiveCodeBench's: what a program may use without importing it.
+PREAMBLE = "\n".join(
+    [
+        *(
+            f"from {name} import *"
+            for name in (
+                *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math"),
+                *("random", "statistics", "itertools", "functools", "operator", "json", "typing"),
+                "builtins",
+            )
+        ),
+        "import string, re, datetime, collections, heapq, bisect, copy, math, random, statistics",
+        "import itertools, functools, operator, io, sys, json, typing",
+        "from io import BytesIO, StringIO",
+        "from sys import maxsize, setrecursionlimit",
+    ]
+)
+
+
+class Limits(NamedTuple):
+    """What one child may use; the time limits come with each request."""
+
+    memory: int
+    output: int
+    file: int
+    processes: int
+
+
+class Session(NamedTuple):
+    """A child that answers one message after the other."""
+
+    pid: int
+    asking: int
+    answers: int
+    errors: int
+
+
+class Runner:
+    """Answers requests; holds the one program of this sandbox."""
+
+    def __init__(self) -> None:
+        self.contained = (
+            os.getpid() == 1
+        )  # the first process of a namespace; on a host that is init
+        self.uid = FIRST_UID + int.from_bytes(os.urandom(4), "big") % UIDS
+        self.names: dict[str, Any] = {}
+        self.source = self.starter = ""
+        self.limits = Limits(1 << 30, 1 << 23, 1 << 24, 32)
+        self.session: Session | None = None
+        exec(PREAMBLE, self.names)
+        del self.names["__builtins__"]
+        if self.contained:
+            hide(True)
+            with contextlib.suppress(OSError):
+                os.chmod("/tmp", 0o1777)  # noqa: PTH101 - children are another user
+        gc.collect()
+        gc.freeze()
+
+    def answer(self, asked: dict[str, Any], body: bytes) -> tuple[str, str, bytes]:
+        """Do what a request asks; returns status, detail and body."""
+        match asked["do"]:
+            case "load":
+                given = json.loads(body)
+                self.source, self.starter = given["source"], given["starter"]
+                self.limits = Limits(*given["limits"])
+                return "ok", "", b""
+            case "stdin":
+                return self.run(body, asked["cpu"], asked["wall"])
+            case "open":
+                self.session = self.open(asked["role"])
+                return self.talk(None, asked["cpu"], asked["wall"])
+            case "talk":
+                return self.talk(body, asked["cpu"], asked["wall"])
+        return "refused", f"unknown request {asked['do']!r:.40}", b""
+
+    def run(self, given: bytes, cpu: float, wall: float) -> tuple[str, str, bytes]:
+        """Run the program on one input."""
+        with tempfile.TemporaryFile() as file:
+            file.write(given)
+            file.seek(0)
+            os.fchmod(file.fileno(), 0o444)  # so that /dev/stdin can be opened
+            output, into = pipe()
+            errors, complaints = pipe()
+            pid = os.fork()
+            if pid == 0:
+                self.enter([file.fileno(), into, complaints], cpu)
+                leave(code_child.run_main(self.source, self.names))
+        os.close(into)
+        os.close(complaints)
+        try:
+            status, detail, written = self.watch(pid, output, errors, cpu, wall, framed=False)
+        finally:
+            os.close(output)
+            os.close(errors)
+        return status, detail, written
+
+    def open(self, role: str) -> Session:
+        """Start a process that answers messages."""
+        asked, asking = pipe()
+        answers, answered = pipe()
+        errors, complaints = pipe()
+        null = os.open(os.devnull, os.O_RDWR)
+        pid = os.fork()
+        if pid == 0:
+            self.enter([null, null, complaints, asked, answered], None)
+            if role == "checker":
+                leave(code_child.run_checks(self.names))
+            leave(code_child.serve(self.source, self.starter, self.names))
+        for end in (asked, answered, complaints, null):
+            os.close(end)
+        os.set_blocking(asking, False)
+        return Session(pid, asking, answers, errors)
+
+    def talk(self, message: bytes | None, cpu: float, wall: float) -> tuple[str, str, bytes]:
+        """Put a message to the session and wait for its answer; None only waits."""
+        if self.session is None:
+            return "refused", "no session is open", b""
+        pid, asking, answers, errors = self.session
+        rest = b"" if message is None else len(message).to_bytes(4, "big") + message
+        status, detail, answer = self.watch(
+            pid, answers, errors, cpu, wall, framed=True, rest=rest, into=asking
+        )
+        if status != "ok" or detail:
+            for end in self.session[1:]:
+                os.close(end)
+            self.session = None
+        return status, detail, answer
+
+    def watch(
+        self,
+        pid: int,
+        output: int,
+        errors: int,
+        cpu: float,
+        wall: float,
+        *,
+        framed: bool,
+        rest: bytes = b"",
+        into: int = -1,
+    ) -> tuple[str, str, bytes]:
+        """Read what a child writes until it ends, has answered, or passes a limit."""
+        read, complaints, status, code = bytearray(), b"", "", None
+        began = time.monotonic()
+        spent = self.usage(pid)[1] if framed else 0.0
+        looked, open_ends = began, {output, errors}
+        while not status:
+            if framed and len(read) >= 4:
+                wanted = int.from_bytes(read[:4], "big")
+                if wanted > self.limits.output:
+                    status = "output"
+                elif len(read) >= 4 + wanted:
+                    return "ok", "", bytes(read[4 : 4 + wanted])
+            writing = [into] if rest else []
+            wait = TICK_S if output in open_ends else ENDING_S
+            ready, can_write, _ = select.select(list(open_ends), writing, [], wait)
+            if can_write:
+                try:
+                    rest = rest[os.write(into, rest[:CHUNK]) :]
+                except BrokenPipeError:
+                    rest = b""
+            for end in ready:
+                part = os.read(end, CHUNK)
+                if not part:
+                    open_ends.discard(end)
+                elif end == output:
+                    read += part
+                else:
+                    complaints = (complaints + part)[-ERROR_BYTES:]
+            if len(read) > self.limits.output + 4:
+                status = "output"
+            now = time.monotonic()
+            if not ready or output not in open_ends:
+                code = code if code is not None else ended(pid)
+                if code is not None:
+                    status = "ended"
+            if not status and now - looked >= TICK_S:
+                looked = now
+                memory, used = self.usage(pid)
+                if memory > self.limits.memory:
+                    status = "memory"
+                elif used - spent > cpu:
+                    status = "cpu"
+                elif now - began > wall:
+                    status = "wall"
+        self.kill(pid, reaped=code is not None)
+        if status != "ended":
+            return status, "", b""
+        if output in open_ends:
+            read += drain(output, self.limits.output + 5 - len(read))
+        if errors in open_ends:
+            complaints = (complaints + drain(errors, ERROR_BYTES * 40))[-ERROR_BYTES:]
+        if len(read) > self.limits.output + 4:
+            return "output", "", b""
+        if framed and len(read) >= 4 and len(read) >= 4 + int.from_bytes(read[:4], "big"):
+            return "ok", "ended", bytes(read[4:])  # its last message
+        assert code is not None
+        if code < 0:
+            known = -code in set(signal.Signals)
+            name = signal.Signals(-code).name if known else str(-code)
+            return "cpu" if -code == signal.SIGXCPU else "signal", name, b""
+        said = complaints.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        if code or framed:
+            return "failed", said or f"exit code {code}", b""
+        return "ok", "", bytes(read)
+
+    def usage(self, pid: int) -> tuple[int, float]:
+        """Sum resident memory and processor time of the namespace, without this process."""
+        memory, ticks, me = 0, 0, str(os.getpid())
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir("/proc"):  # noqa: PTH208 - no pathlib: it costs a start
+                if not name.isdigit() or name == me:
+                    continue
+                with (
+                    contextlib.suppress(FileNotFoundError, ProcessLookupError),
+                    open(f"/proc/{name}/stat", "rb") as file,  # noqa: PTH123
+                ):
+                    parts = file.read().rpartition(b")")[2].split()
+                    if self.contained or int(parts[3]) == pid:
+                        memory += int(parts[21])
+                        ticks += sum(map(int, parts[11:15]))
+        return memory * resource.getpagesize(), ticks / os.sysconf("SC_CLK_TCK")
+
+    def kill(self, pid: int, *, reaped: bool) -> None:
+        """End the child and, in a namespace of our own, everything it may have started."""
+        if self.contained and os.getpid() == 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                while True:
+                    os.waitpid(-1, 0)
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        if not reaped:
+            os.waitpid(pid, 0)
+
+    def enter(self, ends: list[int], cpu: float | None) -> None:
+        """Turn this child into the process of a program: descriptors, limits, user."""
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        spare = [os.dup(end) for end in ends]  # numbers above those wanted, so none is overwritten
+        high = [os.dup2(end, 100 + i) for i, end in enumerate(spare)]
+        for i, end in enumerate(high):
+            os.dup2(end, i)
+        os.closerange(len(ends), 4096)
+        if self.contained:
+            with (
+                contextlib.suppress(OSError),
+                open("/proc/self/oom_score_adj", "w") as file,  # noqa: PTH123
+            ):
+                file.write("1000")
+        memory, _, file_bytes, processes = self.limits
+        most = {
+            resource.RLIMIT_AS: 2 * memory,
+            resource.RLIMIT_FSIZE: file_bytes,
+            resource.RLIMIT_NOFILE: 128,
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_MEMLOCK: 0,
+            resource.RLIMIT_NPROC: processes,
+        }
+        if hasattr(resource, "RLIMIT_MSGQUEUE"):
+            most[resource.RLIMIT_MSGQUEUE] = 0
+        if cpu is not None:
+            most[resource.RLIMIT_CPU] = math.ceil(cpu) + 1
+        for what, value in most.items():
+            hard = resource.getrlimit(what)[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(what, (value, value))
+        if self.contained and os.getuid() == 0:
+            os.setgroups([])
+            for uid in (self.uid, NOBODY):
+                with contextlib.suppress(OSError):
+                    os.setresgid(uid, uid, uid)
+                    os.setresuid(uid, uid, uid)
+                    break
+            else:
+                leave(9)
+        if self.contained:
+            hide(False)
+        code_child.renew_streams()
+        sys.argv = ["program.py"]
+        sys.set_int_max_str_digits(50_000)
+        sys.setrecursionlimit(50_000)
+
+
+def pipe() -> tuple[int, int]:
+    """Make a pipe whose ends a program may open by name (/dev/stdout)."""
+    ends = os.pipe()
+    with contextlib.suppress(OSError):
+        os.fchmod(ends[1], 0o666)
+    return ends
+
+
+def ended(pid: int) -> int | None:
+    """Reap whatever has ended; returns the child's exit code, None while it runs."""
+    done, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if done else None
+
+
+def drain(end: int, most: int) -> bytes:
+    """Read what is left in a pipe after its writers were killed."""
+    read = bytearray()
+    os.set_blocking(end, False)
+    with contextlib.suppress(BlockingIOError):
+        while len(read) <= most and (part := os.read(end, CHUNK)):
+            read += part
+    return bytes(read)
+
+
+def hide(yes: bool) -> None:
+    """Keep other processes of the same user out of this one's memory, or let them in."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(4, 0 if yes else 1, 0, 0, 0)  # PR_SET_DUMPABLE
+
+
+def main(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer requests until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    runner = Runner()
+    respond(sink, "ready", "", b"")
+    while line := source.readline():
+        asked = json.loads(line)
+        respond(sink, *runner.answer(asked, source.read(asked["size"])))
+
+
+def respond(sink: BinaryIO, status: str, detail: str, body: bytes) -> None:
+    """Write one answer."""
+    head = {"status": status, "detail": detail[:500], "size": len(body)}
+    sink.write(json.dumps(head).encode() + b"\n" + body)
+    sink.flush()
+
+
+if __name__ == "__main__":
+    main(sys.stdin.buffer, os.fdopen(os.dup(1), "wb"))
