@@ -40,6 +40,10 @@ PYTHON = ("python", "py", "python3", "py3")
 CODE_LINE = re.compile(r"(?:import|from|def|class|for|while|if|print|@|#)\b|[\w, ]+=")
 
 
+class NoTest(Exception):
+    """What should test a program does not."""
+
+
 class Extracted(NamedTuple):
     """A program and the rule that found it."""
 
@@ -68,6 +72,8 @@ def check(problem: Problem, answer: str, limits: Limits = LIMITS, unsafe: bool =
     try:
         with code_sandbox.start(limits, unsafe=unsafe) as sandbox:
             outcome, detail = run(sandbox, source, tests, unsafe)
+    except NoTest as error:
+        return Finding("error", shown, f"no usable tests: {error}")
     except code_sandbox.NotStarted as error:
         return Finding("error", shown, f"the sandbox does not start: {error}")
     return Finding("correct" if outcome else "incorrect", shown, _line(f"{found.rule}; {detail}"))
@@ -169,7 +175,6 @@ def _assertions(program: Sandbox, source: str, tests: Tests, unsafe: bool) -> tu
         except Ended as error:
             return False, f"assert; {error}"
         try:
-            checker.load("")
             opened = checker.ask("open", role="checker")
         except Ended as error:
             raise code_sandbox.NotStarted(str(error)) from error
@@ -183,6 +188,8 @@ def _assertions(program: Sandbox, source: str, tests: Tests, unsafe: bool) -> tu
             if reply.status != "ok":
                 return False, f"assert; the assertions: {_why(reply, checker.limits)}"
             said = _data(reply.body)
+            if said.get("passed") is True and not last:
+                raise NoTest("the assertions never call the program")
             if "passed" in said:
                 return _passed(said, last)
             call = _call(said)

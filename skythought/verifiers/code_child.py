@@ -190,10 +190,11 @@ def run_checks(names: Names) -> int:
 
 def check(source: str, starter: str, wanted: list[str], space: Names) -> dict[str, Any]:
     """Run assertions with stubs in place of the program's functions."""
+    given = dict(space)
     prompt(starter, space)
     tree = ast.parse(source)
     asserts = sorted({n.lineno for n in ast.walk(tree) if isinstance(n, ast.Assert)})
-    for name in {*wanted, *unknown_names(tree, space)}:
+    for name in program_names(tree, wanted, given, space):
         space[name] = Stub({"name": name})
     try:
         exec(compile(tree, "tests.py", "exec"), space)
@@ -211,10 +212,15 @@ def check(source: str, starter: str, wanted: list[str], space: Names) -> dict[st
     return {"passed": True, "of": len(asserts)}
 
 
-def unknown_names(tree: ast.Module, space: Names) -> set[str]:
-    """List the names that the assertions use and nothing defines: the program has to."""
+def program_names(tree: ast.Module, wanted: list[str], given: Names, space: Names) -> set[str]:
+    """List the names in assertions that the program has to define.
+
+    `wanted` says which is under test. Of the other names that neither the assertions nor the problem
+    define, those that need no import (`given`) are left out, unless there would be no name at all:
+    in "assert add(1, 2) == 3" it is the program's `add` that is meant.
+    """
     used: set[str] = set()
-    known = {*space, *dir(builtins)}
+    known = {*dir(builtins), *(k for k, v in space.items() if k not in given or v is not given[k])}
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Load()):
@@ -227,7 +233,9 @@ def unknown_names(tree: ast.Module, space: Names) -> set[str]:
                 known.add(name)
             case ast.alias(name=name, asname=other):
                 known.add(other or name.partition(".")[0])
-    return used - known
+    modules = {k for k, v in given.items() if isinstance(v, types.ModuleType)}
+    unknown = used - known - modules - set(wanted)
+    return {*wanted, *(unknown - set(given))} or unknown
 
 
 class Stub:

@@ -125,6 +125,7 @@ class Sandbox:
         os.set_blocking(self._in, False)
         self._buffer = b""
         self._info = info
+        self._ready = False
 
     def __enter__(self) -> Self:
         return self
@@ -139,6 +140,7 @@ class Sandbox:
 
     def wait_ready(self) -> str:
         """Wait until the runner answers; returns why it does not, "" where it does."""
+        self._ready = True
         try:
             self._reply(time.monotonic() + START_S)
         except Ended as error:
@@ -167,8 +169,11 @@ class Sandbox:
         """Put one request.
 
         Raises:
+            NotStarted: the sandbox never came up.
             Ended: the sandbox is gone; the deadline of the problem has passed.
         """
+        if not self._ready and (reason := self.wait_ready()):
+            raise NotStarted(reason)
         limits = self.limits
         head = {"do": what, "size": len(body), "cpu": limits.cpu_s, "wall": limits.wall_s}
         if role:
@@ -248,17 +253,12 @@ class Sandbox:
 
 
 def start(limits: Limits, *, unsafe: bool = False) -> Sandbox:
-    """Start a sandbox of the best kind that works here.
+    """Start a sandbox of the best kind that works here; the first request waits until it is up.
 
     Raises:
         UserError: none works here, and running without one was not allowed.
-        NotStarted: it did not this time.
     """
-    made = _plain(limits) if unsafe else _make(choose(), limits)
-    if reason := made.wait_ready():
-        made.close()
-        raise NotStarted(reason)
-    return made
+    return _plain(limits) if unsafe else _make(choose(), limits)
 
 
 @functools.cache
