@@ -220,8 +220,8 @@ def _gave(said: dict[str, Any]) -> str:
 
 def _raised(said: dict[str, Any]) -> str:
     what = said["raise"]
-    text = what[-1] if isinstance(what, list) and what else None
-    return text[:200] if isinstance(text, str) else "an exception"
+    parts = what if isinstance(what, list) else []
+    return ": ".join(p[:200] for p in parts if isinstance(p, str) and p) or "an exception"
 
 
 def _data(body: bytes) -> dict[str, Any]:

@@ -149,7 +149,8 @@ class Program:
             if after != asked["args"]:  # the call changed what it was given
                 reply["args"] = after
         except BaseException as error:  # noqa: BLE001 - a program may raise anything
-            return {"raise": [type(error).__name__, describe(error)]}
+            name, _, text = describe(error).partition(": ")
+            return {"raise": [name, text]}
         return reply
 
 
@@ -215,9 +216,9 @@ def check(source: str, starter: str, wanted: list[str], space: Names) -> dict[st
 def program_names(tree: ast.Module, wanted: list[str], given: Names, space: Names) -> set[str]:
     """List the names in assertions that the program has to define.
 
-    `wanted` says which is under test. Of the other names that neither the assertions nor the problem
-    define, those that need no import (`given`) are left out, unless there would be no name at all:
-    in "assert add(1, 2) == 3" it is the program's `add` that is meant.
+    `wanted` says which is under test. Of the other names that neither the assertions nor the
+    problem define, those that need no import (`given`) are left out, unless there would be no name
+    at all: in "assert add(1, 2) == 3" it is the program's `add` that is meant.
     """
     used: set[str] = set()
     known = {*dir(builtins), *(k for k, v in space.items() if k not in given or v is not given[k])}
@@ -287,7 +288,9 @@ def _ask(message: dict[str, Any]) -> dict[str, Any]:
         name, text = reply["raise"]
         kind: Any = getattr(builtins, name, None)
         known = isinstance(kind, type) and issubclass(kind, Exception)
-        raise (kind if known and kind is not AssertionError else ProgramFailed)(text)
+        raise (
+            kind(text) if known and kind is not AssertionError else ProgramFailed(f"{name}: {text}")
+        )
     return reply
 
 

@@ -157,9 +157,11 @@ class Runner:
             return "refused", "no session is open", b""
         pid, asking, answers, errors = self.session
         rest = b"" if message is None else len(message).to_bytes(4, "big") + message
+        self.signal_all(signal.SIGCONT)
         status, detail, answer = self.watch(
             pid, answers, errors, cpu, wall, framed=True, rest=rest, into=asking
         )
+        self.signal_all(signal.SIGSTOP)  # nobody watches until the next message
         if status != "ok" or detail:
             for end in self.session[1:]:
                 os.close(end)
@@ -182,7 +184,7 @@ class Runner:
         read, complaints, status, code = bytearray(), b"", "", None
         began = time.monotonic()
         spent = self.usage(pid)[1] if framed else 0.0
-        looked, open_ends = began, {output, errors}
+        looked, looks, open_ends = began, 0, {output, errors}
         while not status:
             if framed and len(read) >= 4:
                 wanted = int.from_bytes(read[:4], "big")
@@ -191,7 +193,8 @@ class Runner:
                 elif len(read) >= 4 + wanted:
                     return "ok", "", bytes(read[4 : 4 + wanted])
             writing = [into] if rest else []
-            wait = TICK_S if output in open_ends else ENDING_S
+            looks += output not in open_ends
+            wait = ENDING_S if 0 < looks < 50 else TICK_S
             ready, can_write, _ = select.select(list(open_ends), writing, [], wait)
             if can_write:
                 try:
@@ -262,9 +265,8 @@ class Runner:
 
     def kill(self, pid: int, *, reaped: bool) -> None:
         """End the child and, in a namespace of our own, everything it may have started."""
-        if self.contained and os.getpid() == 1:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(-1, signal.SIGKILL)
+        if self.contained:
+            self.signal_all(signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 while True:
                     os.waitpid(-1, 0)
@@ -273,6 +275,12 @@ class Runner:
             os.killpg(pid, signal.SIGKILL)
         if not reaped:
             os.waitpid(pid, 0)
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to every other process, in a namespace of our own."""
+        if self.contained and os.getpid() == 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, number)
 
     def enter(self, ends: list[int], cpu: float | None) -> None:
         """Turn this child into the process of a program: descriptors, limits, user."""
