@@ -36,8 +36,9 @@ ENVIRONMENT = {
 def bubblewrap_command(*, own_user: bool) -> list[str]:
     """Write the command for bubblewrap.
 
-    Root (`own_user`) needs no user namespace: the first process keeps the right to become another
-    user and gives programs a user id that nobody has. Anybody else gets a user namespace.
+    Root (`own_user`) must not use a user namespace: root in it is root outside to files such as
+    /proc/sys. The first process keeps the right to become another user instead, and gives programs
+    a user id that nobody has. Anybody else gets a user namespace.
     """
     bwrap = shutil.which("bwrap") or "bwrap"
     python, binds = _python(bwrap)
@@ -47,11 +48,12 @@ def bubblewrap_command(*, own_user: bool) -> list[str]:
         bwrap,
         *("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
         *("--unshare-cgroup-try", "--hostname", "sandbox"),
-        *(() if own_user else ("--unshare-user",)),
+        *(() if own_user else ("--unshare-user", "--uid", "65534", "--gid", "65534")),
         *("--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL"),
         *(rights if own_user else ()),
         *binds,
-        *("--proc", "/proc", "--dev", "/dev", *sized, "--tmpfs", "/dev/shm"),
+        *("--proc", "/proc", "--ro-bind-try", "/proc/sys", "/proc/sys"),
+        *("--dev", "/dev", *sized, "--tmpfs", "/dev/shm"),
         *("--remount-ro", "/dev", *sized, "--tmpfs", "/tmp", "--remount-ro", "/"),
         *("--chdir", "/tmp"),
         *(f for k, v in ENVIRONMENT.items() for f in ("--setenv", k, v)),

@@ -269,19 +269,18 @@ def choose() -> str:
         UserError: none does; the message holds the reason of each.
     """
     reasons = []
-    for kind in ("bubblewrap", "bubblewrap with user namespace", "podman", "docker"):
-        program = kind.split()[0].replace("bubblewrap", "bwrap")
-        if shutil.which(program) is None:
-            reasons.append(f"{program}: not installed")
+    for kind in ("bwrap", "podman", "docker"):
+        if shutil.which(kind) is None:
+            reasons.append(f"{kind}: not installed")
             continue
         with _make(kind, Limits()) as made:
             reason = made.wait_ready()
         if not reason:
             return kind
         reasons.append(f"{kind}: {reason}")
-    why = "; ".join(dict.fromkeys(reasons))
     raise UserError(
-        f"verifier 'code' runs programs in a sandbox, and none works here ({why}); run: apt-get "
+        "verifier 'code' runs programs in a sandbox, and none works here "
+        f"({'; '.join(reasons)}); run: apt-get "
         "install bubblewrap, or trust the programs and give --allow-unsafe-execution"
     )
 
@@ -293,8 +292,8 @@ def _make(kind: str, limits: Limits) -> Sandbox:
         made = Sandbox(command, limits)
         made._stop = [shutil.which(kind) or kind, "kill", name]
         return made
-    own_user = kind == "bubblewrap" and os.getuid() == 0
-    return Sandbox(code_commands.bubblewrap_command(own_user=own_user), limits, seccomp=True)
+    command = code_commands.bubblewrap_command(own_user=os.getuid() == 0)
+    return Sandbox(command, limits, seccomp=True)
 
 
 def _plain(limits: Limits) -> Sandbox:

@@ -78,6 +78,7 @@ CLONE = (56, 220)
 CLONE3 = (435, 435)  # its flags lie in memory, where no filter can look; libc falls back to clone
 SOCKETS = ((41, 198), (53, 199))  # socket and socketpair
 IOCTL = (16, 29)
+PRLIMIT = (302, 261)  # of another process than the caller
 NEW_NAMESPACES = 0x7E020000
 TERMINAL = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX type into a terminal
 AF_UNIX = 1
@@ -111,6 +112,7 @@ def blob(machine: str) -> bytes | None:
     for number in (s[column] for s in SOCKETS):
         code += _unless(number, FIRST, [_op(EQUAL, AF_UNIX, 1, 0)])
     code += _unless(CLONE[column], FIRST, [_op(ANY_OF, NEW_NAMESPACES, 0, 1)])
+    code += _unless(PRLIMIT[column], FIRST, [_op(EQUAL, 0, 1, 0)])
     for request in TERMINAL:
         code += _unless(IOCTL[column], SECOND, [_op(EQUAL, request, 0, 1)])
     return b"".join([*code, _op(RETURN, ALLOW)])
