@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -102,20 +101,20 @@ def extract(answer: str, name: str = "") -> Extracted | None:
 def _blocks(text: str) -> tuple[list[tuple[str, str]], str | None]:
     """List the fenced blocks that have text, as (tag, text), and what a last open fence holds."""
     blocks: list[tuple[str, str]] = []
-    fence, tag, lines = "", "", list[str]()
+    fence, tag, margin, lines = "", "", "", list[str]()
     for line in text.split("\n"):
         found = FENCE.fullmatch(line.rstrip("\r"))
         if not fence and found:
             fence, tag, lines = found[1], found[2], []
+            margin = line[: len(line) - len(line.lstrip(" \t"))]
         elif fence and found and found[1].startswith(fence) and not found[2]:
-            block = textwrap.dedent("\n".join(lines))
-            if block.strip():
-                blocks.append((tag, block))
+            if any(line.strip() for line in lines):
+                blocks.append((tag, "\n".join(lines)))
             fence = ""
         elif fence:
-            lines.append(line)
+            lines.append(line.removeprefix(margin))
     open_python = fence and (not tag or tag.lower() in PYTHON)
-    return blocks, textwrap.dedent("\n".join(lines)) if open_python else None
+    return blocks, "\n".join(lines) if open_python else None
 
 
 def _stdin(sandbox: Sandbox, source: str, tests: Tests, unsafe: bool) -> tuple[bool, str]:

@@ -194,7 +194,7 @@ def check(source: str, starter: str, wanted: list[str], space: Names) -> dict[st
     given = dict(space)
     prompt(starter, space)
     tree = ast.parse(source)
-    asserts = sorted({n.lineno for n in ast.walk(tree) if isinstance(n, ast.Assert)})
+    asserts = [n.end_lineno or n.lineno for n in ast.walk(tree) if isinstance(n, ast.Assert)]
     for name in program_names(tree, wanted, given, space):
         space[name] = Stub({"name": name})
     try:
@@ -207,7 +207,7 @@ def check(source: str, starter: str, wanted: list[str], space: Names) -> dict[st
             trace = trace.tb_next
         line = lines[-1] if lines else 0
         text = source.splitlines()[line - 1].strip() if line else ""
-        index = sum(n <= line for n in asserts)
+        index = min(sum(end < line for end in asserts) + 1, len(asserts))
         why = "" if isinstance(error, AssertionError) else describe(error)
         return {"passed": False, "index": index, "of": len(asserts), "line": text, "why": why}
     return {"passed": True, "of": len(asserts)}

@@ -15,9 +15,8 @@ import pytest
 from cheats import CALLS, STDIN
 from escapes import BEGIN, ESCAPES, GUARD
 
-from skythought.errors import UserError
 from skythought.records import Problem
-from skythought.verifiers import code, code_sandbox
+from skythought.verifiers import code
 from skythought.verifiers.code_sandbox import Limits
 
 LIMITS = Limits(
@@ -30,12 +29,7 @@ LIMITS = Limits(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def sandbox() -> str:
-    try:
-        return code_sandbox.choose()
-    except UserError as error:
-        pytest.skip(f"no sandbox here: {error}")
+pytestmark = pytest.mark.usefixtures("sandbox")
 
 
 def problem(**extra: object) -> Problem:
