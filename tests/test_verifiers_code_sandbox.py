@@ -18,6 +18,7 @@ from skythought.records import Problem
 from skythought.verifiers import code, code_commands, code_sandbox, code_seccomp
 from skythought.verifiers.code_sandbox import Ended, Limits, Reply
 
+SLEEP = "import time; time.sleep(60)"
 LIMITS = Limits(cpu_s=1.0, wall_s=2.0, problem_s=30.0, processes=12)
 needs_sandbox = pytest.mark.usefixtures("sandbox")
 
@@ -205,3 +206,21 @@ def test_the_filter_of_system_calls() -> None:
         assert len(blob) % 8 == 0
         assert len(blob) // 8 < 4_096
     assert code_seccomp.blob("riscv64") is None
+
+
+def test_without_a_sandbox_a_program_ends_with_its_runner() -> None:
+    marker = f"marker-{os.getpid()}-{time.monotonic_ns()}"
+    limits = Limits(cpu_s=9.0, wall_s=9.0, problem_s=1.5)
+    program = (
+        f"import os, sys\nos.execv(sys.executable, [sys.executable, '-c', {SLEEP!r}, {marker!r}])"
+    )
+    with code_sandbox.start(limits, unsafe=True) as sandbox:
+        sandbox.load(program)
+        with pytest.raises(Ended, match="killed at the deadline"):
+            sandbox.ask("stdin")
+        assert running(f"\0{marker}")
+    for _ in range(100):
+        if not running(f"\0{marker}"):
+            return
+        time.sleep(0.02)
+    pytest.fail("the program outlived its runner")

@@ -139,7 +139,10 @@ def _calls(sandbox: Sandbox, source: str, tests: Tests, unsafe: bool) -> tuple[b
     of = len(tests.cases)
     for number, case in enumerate(tests.cases, 1):
         where = f"call; test {number} of {of}"
-        args = [Encoder()(value) for value in case.given]
+        try:
+            args = [Encoder()(value) for value in case.given]
+        except ValueError as error:
+            raise NoTest(f"test {number}: {error}") from error
         message = {"name": tests.name, "args": args, "kwargs": {}}
         try:
             if number == 1:

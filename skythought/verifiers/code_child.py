@@ -18,7 +18,7 @@ import json
 import os
 import sys
 import types
-from typing import Any, NoReturn
+from typing import Any
 
 from skythought.verifiers.code_plain import Decoder, Encoder
 
@@ -92,11 +92,6 @@ def describe(error: BaseException) -> str:
         text = ""
     name = type(error).__name__
     return f"{name}: {text}" if text else name
-
-
-def leave(code: int) -> NoReturn:
-    """End this process without a word to the frames it was forked in."""
-    os._exit(code & 0xFF)
 
 
 class Program:
@@ -283,7 +278,7 @@ def _ask(message: dict[str, Any]) -> dict[str, Any]:
     send(message)
     reply = receive()
     if reply is None:
-        leave(1)
+        os._exit(1)
     if "raise" in reply:
         name, text = reply["raise"]
         kind: Any = getattr(builtins, name, None)

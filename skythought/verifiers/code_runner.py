@@ -26,10 +26,10 @@ import signal
 import sys
 import tempfile
 import time
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Callable
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from skythought.verifiers import code_child
-from skythought.verifiers.code_child import leave
 
 TICK_S = 0.02  # between two looks at memory and processor time
 ENDING_S = 0.0005  # between two looks whether a process that closed its output has ended
@@ -66,7 +66,7 @@ class Limits(NamedTuple):
     processes: int
 
 
-class Session(NamedTuple):
+class Answerer(NamedTuple):
     """A child that answers one message after the other."""
 
     pid: int
@@ -79,20 +79,20 @@ class Runner:
     """Answers requests; holds the one program of this sandbox."""
 
     def __init__(self) -> None:
-        self.contained = (
-            os.getpid() == 1
-        )  # the first process of a namespace; on a host that is init
+        # The first process of a namespace of our own: on a host that is init, never this script.
+        self.contained = os.getpid() == 1
         self.uid = FIRST_UID + int.from_bytes(os.urandom(4), "big") % UIDS
         self.names: dict[str, Any] = {}
         self.source = self.starter = ""
         self.limits = Limits(1 << 30, 1 << 23, 1 << 24, 32)
-        self.session: Session | None = None
+        self.answerer: Answerer | None = None
         exec(PREAMBLE, self.names)
         del self.names["__builtins__"]
         if self.contained:
             hide(True)
-            with contextlib.suppress(OSError):
-                os.chmod("/tmp", 0o1777)  # noqa: PTH101 - children are another user
+            for folder in ("/tmp", "/dev/shm"):  # children are another user
+                with contextlib.suppress(OSError):
+                    os.chmod(folder, 0o1777)  # noqa: PTH101
         gc.collect()
         gc.freeze()
 
@@ -107,7 +107,7 @@ class Runner:
             case "stdin":
                 return self.run(body, asked["cpu"], asked["wall"])
             case "open":
-                self.session = self.open(asked["role"])
+                self.answerer = self.open(asked["role"])
                 return self.talk(None, asked["cpu"], asked["wall"])
             case "talk":
                 return self.talk(body, asked["cpu"], asked["wall"])
@@ -123,8 +123,8 @@ class Runner:
             errors, complaints = pipe()
             pid = os.fork()
             if pid == 0:
-                self.enter([file.fileno(), into, complaints], cpu)
-                leave(code_child.run_main(self.source, self.names))
+                ends = [file.fileno(), into, complaints]
+                self.become(ends, cpu, lambda: code_child.run_main(self.source, self.names))
         os.close(into)
         os.close(complaints)
         try:
@@ -134,7 +134,7 @@ class Runner:
             os.close(errors)
         return status, detail, written
 
-    def open(self, role: str) -> Session:
+    def open(self, role: str) -> Answerer:
         """Start a process that answers messages."""
         asked, asking = pipe()
         answers, answered = pipe()
@@ -142,20 +142,20 @@ class Runner:
         null = os.open(os.devnull, os.O_RDWR)
         pid = os.fork()
         if pid == 0:
-            self.enter([null, null, complaints, asked, answered], None)
+            ends = [null, null, complaints, asked, answered]
             if role == "checker":
-                leave(code_child.run_checks(self.names))
-            leave(code_child.serve(self.source, self.starter, self.names))
+                self.become(ends, None, lambda: code_child.run_checks(self.names))
+            self.become(ends, None, lambda: code_child.serve(self.source, self.starter, self.names))
         for end in (asked, answered, complaints, null):
             os.close(end)
         os.set_blocking(asking, False)
-        return Session(pid, asking, answers, errors)
+        return Answerer(pid, asking, answers, errors)
 
     def talk(self, message: bytes | None, cpu: float, wall: float) -> tuple[str, str, bytes]:
-        """Put a message to the session and wait for its answer; None only waits."""
-        if self.session is None:
-            return "refused", "no session is open", b""
-        pid, asking, answers, errors = self.session
+        """Put a message to that process and wait for its answer; None only waits."""
+        if self.answerer is None:
+            return "refused", "no process is open", b""
+        pid, asking, answers, errors = self.answerer
         rest = b"" if message is None else len(message).to_bytes(4, "big") + message
         self.signal_all(signal.SIGCONT)
         status, detail, answer = self.watch(
@@ -163,9 +163,9 @@ class Runner:
         )
         self.signal_all(signal.SIGSTOP)  # nobody watches until the next message
         if status != "ok" or detail:
-            for end in self.session[1:]:
+            for end in self.answerer[1:]:
                 os.close(end)
-            self.session = None
+            self.answerer = None
         return status, detail, answer
 
     def watch(
@@ -282,6 +282,15 @@ class Runner:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, number)
 
+    def become(self, ends: list[int], cpu: float | None, work: Callable[[], int]) -> NoReturn:
+        """Do the work of a child and end; nothing it raises reaches the frames it was forked in."""
+        code = 9
+        try:
+            self.enter(ends, cpu)
+            code = work()
+        finally:
+            os._exit(code & 0xFF)
+
     def enter(self, ends: list[int], cpu: float | None) -> None:
         """Turn this child into the process of a program: descriptors, limits, user."""
         os.setsid()
@@ -322,9 +331,11 @@ class Runner:
                     os.setresuid(uid, uid, uid)
                     break
             else:
-                leave(9)
+                raise PermissionError("no other user to become")
         if self.contained:
             hide(False)
+        else:
+            control(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not to outlive the runner
         code_child.renew_streams()
         sys.argv = ["program.py"]
         sys.set_int_max_str_digits(50_000)
@@ -357,9 +368,15 @@ def drain(end: int, most: int) -> bytes:
 
 def hide(yes: bool) -> None:
     """Keep other processes of the same user out of this one's memory, or let them in."""
+    control(4, 0 if yes else 1)  # PR_SET_DUMPABLE
+
+
+def control(option: int, value: int) -> None:
+    """Call prctl, which Linux has."""
     import ctypes
 
-    ctypes.CDLL(None).prctl(4, 0 if yes else 1, 0, 0, 0)  # PR_SET_DUMPABLE
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def main(source: BinaryIO, sink: BinaryIO) -> None:
@@ -374,7 +391,7 @@ def main(source: BinaryIO, sink: BinaryIO) -> None:
 
 def respond(sink: BinaryIO, status: str, detail: str, body: bytes) -> None:
     """Write one answer."""
-    head = {"status": status, "detail": detail[:500], "size": len(body)}
+    head = {"status": status, "detail": detail[:300], "size": len(body)}
     sink.write(json.dumps(head).encode() + b"\n" + body)
     sink.flush()
 

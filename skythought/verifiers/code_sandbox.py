@@ -37,7 +37,7 @@ from skythought.verifiers import code_commands, code_seccomp
 
 START_S = 60.0
 GRACE_S = 3.0  # for the runner to report a limit itself
-HEAD_BYTES = 4_096
+HEAD_BYTES = 8_192
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,7 @@ def read(problem: Problem) -> Tests:
     if not cases and isinstance(listed, list) and listed and isinstance(listed[0], dict):
         cases = list(_cases(listed))
     if cases:
-        if name:
+        if name and cases[0].get("testtype") != "stdin":
             return Tests("call", name, tuple(map(_call, cases)), starter=starter)
         return Tests("stdin", "", tuple(map(_stdin, cases)))
     if extra.get("input_output"):
@@ -129,6 +129,8 @@ def _text(value: Any) -> str:
 
 def _call(case: dict[str, Any]) -> Case:
     given, output = case["input"], case["output"]
+    if not isinstance(given, str | list):
+        given = [given]
     args = (
         [literal(line) for line in given.split("\n") if line] if isinstance(given, str) else given
     )
@@ -173,6 +175,7 @@ def _assertions(extra: dict[str, Any]) -> str:
     tests = next(
         (extra[k] for k in ("test_list", "tests", "test", "original_tests") if extra.get(k)), ""
     )
-    setup = [extra.get("test_setup_code") or "", *(extra.get("test_imports") or ())]
+    imports = extra.get("test_imports") or []
+    setup = [extra.get("test_setup_code"), *([imports] if isinstance(imports, str) else imports)]
     listed = tests if isinstance(tests, list) else [tests]
     return "\n".join(str(part) for part in (*setup, *listed) if part)

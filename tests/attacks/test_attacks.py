@@ -21,7 +21,7 @@ from skythought.verifiers.code_sandbox import Limits
 
 LIMITS = Limits(
     cpu_s=1.0,
-    wall_s=2.0,
+    wall_s=3.0,
     problem_s=30.0,
     memory_bytes=256 << 20,
     output_bytes=1 << 18,
