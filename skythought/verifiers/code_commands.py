@@ -2,7 +2,7 @@
 
     bubblewrap_command(own_user=False) -> ["/usr/bin/bwrap", "--unshare-pid", ..., "python3.11"]
 
-Each runs `code_runner` with Python's own library and the three files of `INSIDE`, and nothing else
+Each runs `code_runner` with Python's own library and the files of `INSIDE`, and nothing else
 that is on this machine but the packages of `PACKAGES`.
 """
 
@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 MODULE = "skythought.verifiers.code_runner"
-INSIDE = ("code_runner", "code_child", "code_plain")
+INSIDE = ("code_runner", "code_confine", "code_child", "code_plain")
 PACKAGES = ("numpy", "sortedcontainers")  # for programs, where the environment has them
 DISK_BYTES = 1 << 26  # of /tmp and of /dev/shm
 IMAGE = f"python:3.{sys.version_info.minor}-slim"

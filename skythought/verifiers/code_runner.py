@@ -18,9 +18,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import math
 import os
-import resource
 import select
 import signal
 import sys
@@ -30,14 +28,12 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from skythought.verifiers import code_child
+from skythought.verifiers.code_confine import FIRST_UID, UIDS, Limits, enter, hide, usage
 
 TICK_S = 0.02  # between two looks at memory and processor time
 ENDING_S = 0.0005  # between two looks whether a process that closed its output has ended
 ERROR_BYTES = 2_000  # of what a program writes to stderr, from its end
 CHUNK = 1 << 16
-FIRST_UID, UIDS = 1 << 30, 1 << 28  # of programs, where this process is root; above all real users
-NOBODY = 65534
-
 # LiveCodeBench's: what a program may use without importing it.
 PREAMBLE = "\n".join(
     [
@@ -55,15 +51,6 @@ PREAMBLE = "\n".join(
         "from sys import maxsize, setrecursionlimit",
     ]
 )
-
-
-class Limits(NamedTuple):
-    """What one child may use; the time limits come with each request."""
-
-    memory: int
-    output: int
-    file: int
-    processes: int
 
 
 class Answerer(NamedTuple):
@@ -183,7 +170,7 @@ class Runner:
         """Read what a child writes until it ends, has answered, or passes a limit."""
         read, complaints, status, code = bytearray(), b"", "", None
         began = time.monotonic()
-        spent = self.usage(pid)[1] if framed else 0.0
+        spent = usage(pid, contained=self.contained)[1] if framed else 0.0
         looked, looks, open_ends = began, 0, {output, errors}
         while not status:
             if framed and len(read) >= 4:
@@ -218,7 +205,7 @@ class Runner:
                     status = "ended"
             if not status and now - looked >= TICK_S:
                 looked = now
-                memory, used = self.usage(pid)
+                memory, used = usage(pid, contained=self.contained)
                 if memory > self.limits.memory:
                     status = "memory"
                 elif used - spent > cpu:
@@ -246,23 +233,6 @@ class Runner:
             return "failed", said or f"exit code {code}", b""
         return "ok", "", bytes(read)
 
-    def usage(self, pid: int) -> tuple[int, float]:
-        """Sum resident memory and processor time of the namespace, without this process."""
-        memory, ticks, me = 0, 0, str(os.getpid())
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir("/proc"):  # noqa: PTH208 - no pathlib: it costs a start
-                if not name.isdigit() or name == me:
-                    continue
-                with (
-                    contextlib.suppress(FileNotFoundError, ProcessLookupError),
-                    open(f"/proc/{name}/stat", "rb") as file,  # noqa: PTH123
-                ):
-                    parts = file.read().rpartition(b")")[2].split()
-                    if self.contained or int(parts[3]) == pid:
-                        memory += int(parts[21])
-                        ticks += sum(map(int, parts[11:15]))
-        return memory * resource.getpagesize(), ticks / os.sysconf("SC_CLK_TCK")
-
     def kill(self, pid: int, *, reaped: bool) -> None:
         """End the child and, in a namespace of our own, everything it may have started."""
         if self.contained:
@@ -286,60 +256,10 @@ class Runner:
         """Do the work of a child and end; nothing it raises reaches the frames it was forked in."""
         code = 9
         try:
-            self.enter(ends, cpu)
+            enter(ends, self.limits, cpu, self.uid if self.contained else None)
             code = work()
         finally:
             os._exit(code & 0xFF)
-
-    def enter(self, ends: list[int], cpu: float | None) -> None:
-        """Turn this child into the process of a program: descriptors, limits, user."""
-        os.setsid()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        spare = [os.dup(end) for end in ends]  # numbers above those wanted, so none is overwritten
-        high = [os.dup2(end, 100 + i) for i, end in enumerate(spare)]
-        for i, end in enumerate(high):
-            os.dup2(end, i)
-        os.closerange(len(ends), 4096)
-        if self.contained:
-            with (
-                contextlib.suppress(OSError),
-                open("/proc/self/oom_score_adj", "w") as file,  # noqa: PTH123
-            ):
-                file.write("1000")
-        memory, _, file_bytes, processes = self.limits
-        most = {
-            resource.RLIMIT_AS: 2 * memory,
-            resource.RLIMIT_FSIZE: file_bytes,
-            resource.RLIMIT_NOFILE: 128,
-            resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_MEMLOCK: 0,
-            resource.RLIMIT_NPROC: processes,
-        }
-        if hasattr(resource, "RLIMIT_MSGQUEUE"):
-            most[resource.RLIMIT_MSGQUEUE] = 0
-        if cpu is not None:
-            most[resource.RLIMIT_CPU] = math.ceil(cpu) + 1
-        for what, value in most.items():
-            hard = resource.getrlimit(what)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(what, (value, value))
-        if self.contained and os.getuid() == 0:
-            os.setgroups([])
-            for uid in (self.uid, NOBODY):
-                with contextlib.suppress(OSError):
-                    os.setresgid(uid, uid, uid)
-                    os.setresuid(uid, uid, uid)
-                    break
-            else:
-                raise PermissionError("no other user to become")
-        if self.contained:
-            hide(False)
-        else:
-            control(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not to outlive the runner
-        code_child.renew_streams()
-        sys.argv = ["program.py"]
-        sys.set_int_max_str_digits(50_000)
-        sys.setrecursionlimit(50_000)
 
 
 def pipe() -> tuple[int, int]:
@@ -364,19 +284,6 @@ def drain(end: int, most: int) -> bytes:
         while len(read) <= most and (part := os.read(end, CHUNK)):
             read += part
     return bytes(read)
-
-
-def hide(yes: bool) -> None:
-    """Keep other processes of the same user out of this one's memory, or let them in."""
-    control(4, 0 if yes else 1)  # PR_SET_DUMPABLE
-
-
-def control(option: int, value: int) -> None:
-    """Call prctl, which Linux has."""
-    import ctypes
-
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def main(source: BinaryIO, sink: BinaryIO) -> None:
