@@ -11,16 +11,18 @@ one, and its value comes back as data. Standard library only.
 
 from __future__ import annotations
 
-import ast
 import builtins
 import contextlib
 import json
 import os
 import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skythought.verifiers.code_plain import Decoder, Encoder
+
+if TYPE_CHECKING:
+    import ast
 
 ASKED, ANSWERED = 3, 4  # file descriptors of a process that answers messages
 Names = dict[str, Any]
@@ -186,6 +188,8 @@ def run_checks(names: Names) -> int:
 
 def check(source: str, starter: str, wanted: list[str], space: Names) -> dict[str, Any]:
     """Run assertions with stubs in place of the program's functions."""
+    import ast  # only here: it costs every sandbox its start
+
     given = dict(space)
     prompt(starter, space)
     tree = ast.parse(source)
@@ -215,6 +219,8 @@ def program_names(tree: ast.Module, wanted: list[str], given: Names, space: Name
     problem define, those that need no import (`given`) are left out, unless there would be no name
     at all: in "assert add(1, 2) == 3" it is the program's `add` that is meant.
     """
+    import ast
+
     used: set[str] = set()
     known = {*dir(builtins), *(k for k, v in space.items() if k not in given or v is not given[k])}
     for node in ast.walk(tree):

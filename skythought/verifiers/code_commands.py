@@ -17,7 +17,7 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
-MODULE = "skythought.verifiers.code_runner"
+SCRIPT = "skythought/verifiers/code_runner.py"
 INSIDE = ("code_runner", "code_confine", "code_child", "code_plain")
 PACKAGES = ("numpy", "sortedcontainers")  # for programs, where the environment has them
 DISK_BYTES = 1 << 26  # of /tmp and of /dev/shm
@@ -57,7 +57,7 @@ def bubblewrap_command(*, own_user: bool) -> list[str]:
         *("--remount-ro", "/dev", *sized, "--tmpfs", "/tmp", "--remount-ro", "/"),
         *("--chdir", "/tmp"),
         *(f for k, v in ENVIRONMENT.items() for f in ("--setenv", k, v)),
-        *("--", python, "-sSPB", "-m", MODULE),
+        *("--", python, "-sSPB", f"/sandbox/{SCRIPT}"),
     ]
 
 
@@ -130,7 +130,7 @@ def container_command(kind: str, name: str, memory: int, processes: int) -> list
         *("--tmpfs", f"/tmp:rw,size={DISK_BYTES},mode=1777"),
         *(f for mount in mounts for f in ("--volume", mount)),
         *(f for k, v in ENVIRONMENT.items() if k != "PATH" for f in ("--env", f"{k}={v}")),
-        *(IMAGE, "python", "-sSPB", "-m", MODULE),
+        *(IMAGE, "python", "-sSPB", f"/sandbox/{SCRIPT}"),
     ]
 
 
@@ -145,4 +145,4 @@ def plain_command(folder: Path) -> list[str]:
     python = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
     given = {**ENVIRONMENT, "HOME": str(folder), "PYTHONPATH": str(folder)}
     words = [f"{k}={v}" for k, v in given.items()]
-    return [shutil.which("env") or "/usr/bin/env", *words, python, "-sSPB", "-m", MODULE]
+    return [shutil.which("env") or "/usr/bin/env", *words, python, "-sSPB", str(folder / SCRIPT)]

@@ -22,10 +22,9 @@ import os
 import select
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from typing import Any, BinaryIO, NamedTuple, NoReturn
+from typing import IO, Any, BinaryIO, NamedTuple, NoReturn
 
 from skythought.verifiers import code_child
 from skythought.verifiers.code_confine import FIRST_UID, UIDS, Limits, enter, hide, usage
@@ -102,10 +101,7 @@ class Runner:
 
     def run(self, given: bytes, cpu: float, wall: float) -> tuple[str, str, bytes]:
         """Run the program on one input."""
-        with tempfile.TemporaryFile() as file:
-            file.write(given)
-            file.seek(0)
-            os.fchmod(file.fileno(), 0o444)  # so that /dev/stdin can be opened
+        with input_file(given) as file:
             output, into = pipe()
             errors, complaints = pipe()
             pid = os.fork()
@@ -260,6 +256,20 @@ class Runner:
             code = work()
         finally:
             os._exit(code & 0xFF)
+
+
+def input_file(given: bytes) -> IO[bytes]:
+    """Write an input into a file without a name, which a program may open as /dev/stdin."""
+    try:
+        file = os.fdopen(os.open("/tmp", os.O_TMPFILE | os.O_RDWR, 0o600), "w+b")
+    except (AttributeError, OSError):  # not on Linux, or not in this file system
+        import tempfile
+
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
+    file.write(given)
+    file.seek(0)
+    os.fchmod(file.fileno(), 0o444)
+    return file
 
 
 def pipe() -> tuple[int, int]:

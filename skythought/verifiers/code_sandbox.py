@@ -37,6 +37,7 @@ from skythought.verifiers import code_commands, code_seccomp
 
 START_S = 60.0
 GRACE_S = 3.0  # for the runner to report a limit itself
+LEAVE_S = 2.0  # for bubblewrap to see that all inside have ended
 HEAD_BYTES = 8_192
 
 
@@ -192,6 +193,8 @@ class Sandbox:
                 signal.pidfd_send_signal(self._first, signal.SIGKILL)
             os.close(self._first)
             self._first = None
+            with suppress(subprocess.TimeoutExpired):  # so that nothing is left when this returns
+                self._process.wait(LEAVE_S)
         if self._stop:
             subprocess.run(self._stop, capture_output=True, check=False, timeout=60)
             self._stop = []

@@ -53,7 +53,7 @@ def runners() -> list[str]:
                 line = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"skythought.verifiers.code_runner" in line:
+            if b"verifiers/code_runner.py" in line:
                 found.append(folder.name)
     return found
 
