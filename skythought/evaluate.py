@@ -31,6 +31,8 @@ class Config(generate.Config):
 
     verifier: str = ""
     """Verifier to use in place of the task's own."""
+    allow_unsafe_execution: bool = False
+    """Run the programs of answers without a sandbox. They can do whatever you can."""
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -66,7 +68,13 @@ def measure(config: Config) -> dict[str, Any]:
     if config.verifier:
         verifiers.get(config.verifier)  # a wrong name is found before anything is asked
     generate.ask(generate.Config(**asked))
-    score.run(score.Config(run_dir=config.result_dir, verifier=config.verifier or None))
+    score.run(
+        score.Config(
+            run_dir=config.result_dir,
+            verifier=config.verifier or None,
+            allow_unsafe_execution=config.allow_unsafe_execution,
+        )
+    )
     result = summary(config.result_dir)
     text = msgspec.json.format(msgspec.json.encode(result), indent=1)
     store.write_whole(config.result_dir / "scores.json", text + b"\n")

@@ -6,14 +6,15 @@ r"""Answers in, verdicts out: grade what a run folder or a file of responses hol
 Appends to verdicts.jsonl; a trace that has a verdict of the same verifier and reference is not
 graded again, one whose verdict was an error is. Of several verdicts of one trace the last holds. A
 file of responses may have any known shape of trace, with the reference in `answer`,
-`reference_answer` or `final_answer`; a row without one gets the verdict `error`. Changes no trace.
+`reference_answer` or `final_answer`, or its tests where a program is the answer; a row without one
+gets the verdict `error`. Changes no trace.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ class Config:
     """Where the verdicts of --input go; <input>.verdicts.jsonl where not given."""
     verifier: str | None = None
     """Verifier to use in place of the task's own."""
+    allow_unsafe_execution: bool = False
+    """Run the programs of answers without a sandbox. They can do whatever you can."""
 
 
 def run(config: Config) -> dict[str, int]:
@@ -62,7 +65,7 @@ def run(config: Config) -> dict[str, int]:
         pairs = read_file(config.input)
         output = config.output or shapes.verdicts_beside(config.input)
         where = config.input
-    found = grade(pairs, output, config.verifier)
+    found = grade(pairs, output, config.verifier, unsafe=config.allow_unsafe_execution)
     if not found:
         raise UserError(f"{where}: holds no traces to grade")
     counts: dict[str, int] = dict(sorted(Counter(v.outcome for v in found.values()).items()))
@@ -71,10 +74,15 @@ def run(config: Config) -> dict[str, int]:
 
 
 def grade(
-    pairs: list[tuple[Problem, Trace]], output: Path, verifier: str | None
+    pairs: list[tuple[Problem, Trace]],
+    output: Path,
+    verifier: str | None,
+    *,
+    unsafe: bool = False,
 ) -> dict[str, Verdict]:
     """Append the verdicts that are missing; returns the last verdict of each trace by its id."""
-    known = {name: _verifier(name, verifier) for name in {p.task for p, _ in pairs}}
+    kinds = {_kind(p): p for p, _ in pairs}
+    known = {kind: _verifier(p, verifier, unsafe) for kind, p in kinds.items()}
     _refuse_foreign(output)
     with store.Appender(output) as file:  # opened first: it cuts off a line that was not finished
         found = {v.trace_id: v for v in store.read(output, Verdict)}
@@ -83,11 +91,11 @@ def grade(
             for problem, trace in pairs
             if (old := found.get(trace.id)) is None
             or old.outcome == "error"
-            or (old.verifier, old.expected) != (known[problem.task].label, problem.answer)
+            or (old.verifier, old.expected) != (known[_kind(problem)].label, problem.answer)
         ]
         with progress.bar("score", len(todo)) as bar:
             for problem, trace in todo:
-                verdict = verifiers.verify(problem, trace, known[problem.task])
+                verdict = verifiers.verify(problem, trace, known[_kind(problem)])
                 file.add(verdict)
                 found[trace.id] = verdict
                 bar.advance()
@@ -157,17 +165,23 @@ def with_own_id(trace: Trace, seen: Mapping[str, Trace]) -> Trace:
 def _pair(row: dict[str, Any]) -> tuple[Problem, Trace]:
     trace = shapes.trace(row)
     asked = next((m.content for m in reversed(trace.messages) if m.role == "user"), "")
-    reference = {k: row[k] for k in benchmarks.ANSWERS if k in row}
+    reference = {k: row[k] for k in (*benchmarks.ANSWERS, *benchmarks.TEST_FIELDS) if k in row}
     if "thought" in row:  # our own Trace: `answer` is what the model said
         reference.pop("answer", None)
-    if benchmarks.reference_field(reference) is None:
+    if benchmarks.reference_field(reference) is None and benchmarks.tests_of(reference) is None:
         return Problem(id=trace.problem_id, task=tasks.FILE, question=asked, answer=""), trace
     asking = {"id": trace.problem_id, "problem": asked, **reference}
     return benchmarks.problem(asking, tasks.FILE), trace
 
 
-def _verifier(task: str, name: str | None) -> Verifier:
-    return verifiers.get(name or tasks.verifier_of(task))
+def _kind(problem: Problem) -> tuple[str, bool]:
+    """Tell problems apart that different verifiers may grade."""
+    return problem.task, problem.answer.startswith(tasks.TESTS)
+
+
+def _verifier(problem: Problem, name: str | None, unsafe: bool) -> Verifier:
+    found = verifiers.get(name or tasks.verifier_of(problem.task, problem.answer))
+    return replace(found, check=found.unsafe) if unsafe and found.unsafe else found
 
 
 def _refuse_foreign(output: Path) -> None:

@@ -61,6 +61,18 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session")
+def sandbox() -> str:
+    """Name the kind of sandbox for programs that works here."""
+    from skythought.errors import UserError
+    from skythought.verifiers import code_sandbox
+
+    try:
+        return code_sandbox.choose()
+    except UserError as error:
+        pytest.skip(f"no sandbox for programs works here: {error}")
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Give a folder on a disk of 64 kB."""

@@ -31,6 +31,8 @@ TASKS = {
 FILE = "file:"  # begins the task name of problems that came from a local file
 FILE_SUFFIXES = (".jsonl", ".parquet")
 FILE_VERIFIER = "math"
+PROGRAM_VERIFIER = "code"
+TESTS = "tests "  # begins the reference of a problem that a program solves: a digest of its tests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +90,17 @@ def draw(name: str, split: str, seed: int, start: int = 0, n: int | None = None)
     return [msgspec.structs.replace(problem, task=name) for problem in found]
 
 
-def verifier_of(name: str) -> str:
+def verifier_of(name: str, answer: str = "") -> str:
     """Name the verifier of the task that a problem says it belongs to.
+
+    A local file has problems of all kinds, which the reference `answer` tells apart.
 
     Raises:
         UserError: no such task.
     """
-    return FILE_VERIFIER if name.startswith(FILE) else get(name).verifier
+    if not name.startswith(FILE):
+        return get(name).verifier
+    return PROGRAM_VERIFIER if answer.startswith(TESTS) else FILE_VERIFIER
 
 
 def inspector(name: str) -> Callable[[str, str], dict[str, tuple[int, int]]] | None:

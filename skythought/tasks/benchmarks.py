@@ -5,8 +5,9 @@
 
 A row needs a question (`problem`, `question`, `instruction` or `prompt`) and a reference (`answer`,
 `reference_answer` or `final_answer`): bare, `$...$`, or a worked solution that ends in `#### 18` or
-in a box. `choices` become part of the question. A dataset of the hub is pinned to a commit;
-`load(..., path="copy.jsonl")` reads a local copy in its place.
+in a box; or the tests of a program (`TEST_FIELDS`). `choices` become part of the question. A
+dataset of the hub is pinned to a commit; `load(..., path="copy.jsonl")` reads a local copy in its
+place.
 """
 
 from __future__ import annotations
@@ -23,10 +24,20 @@ import msgspec
 from skythought import formats, shapes, store
 from skythought.errors import UserError, first_line, require, unknown
 from skythought.records import Problem, digest
-from skythought.tasks import FILE, FILE_VERIFIER, Task
+from skythought.tasks import FILE, FILE_VERIFIER, TESTS, Task
 
 ANSWERS = ("answer", "reference_answer", "final_answer")
 IDS = ("id", "unique_id")
+# Where data sets keep the tests of programs, and what else belongs to them.
+TESTS_IN = (
+    *("tests", "public_test_cases", "private_test_cases", "input_output", "test_list", "test"),
+    "original_tests",
+)
+TEST_FIELDS = (
+    *TESTS_IN,
+    *("test_setup_code", "test_imports", "entry_point", "func_name", "fn_name", "metadata"),
+    "starter_code",
+)
 SYSTEM_PROMPT = "Please reason step by step, and put your final answer within \\boxed{}."
 MARKER = "####"
 LETTERS = "ABCDEFGHIJ"
@@ -56,6 +67,16 @@ def reference_field(row: Mapping[str, Any]) -> str | None:
     return None
 
 
+def tests_of(row: Mapping[str, Any]) -> str | None:
+    """Digest the tests of a row, which stands for them as its reference; None where it has none.
+
+    The tests themselves stay in `Problem.extra`, where the verifier `code` reads them.
+    """
+    if not any(row.get(k) and isinstance(row[k], str | list | dict) for k in TESTS_IN):
+        return None
+    return TESTS + digest({name: row.get(name) for name in TEST_FIELDS})
+
+
 def problem(row: Mapping[str, Any], task: str) -> Problem:
     """Turn one row into a Problem; one of our own records is taken as it is.
 
@@ -68,6 +89,9 @@ def problem(row: Mapping[str, Any], task: str) -> Problem:
     if asked is None:
         raise ValueError(f"no question: expected one of the texts {', '.join(shapes.QUESTIONS)}")
     name = reference_field(row)
+    tests = tests_of(row) if name is None else None
+    if tests is not None:
+        row, name = {**row, "answer": tests}, "answer"
     if name is None:
         raise ValueError(f"no reference answer: expected one of {', '.join(ANSWERS)}")
     choices = _choices(row)

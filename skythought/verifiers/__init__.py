@@ -21,6 +21,7 @@ from skythought.records import Outcome, Problem, Trace, Verdict
 VERIFIERS = {
     "number": "skythought.verifiers.number:NUMBER",  # one exact number
     "math": "skythought.verifiers.math:MATH",  # numbers, expressions, sets, intervals, short texts
+    "code": "skythought.verifiers.code:CODE",  # programs, run on tests in a sandbox
 }
 
 
@@ -39,6 +40,8 @@ class Verifier:
     name: str
     version: int
     check: Callable[[Problem, str], Finding]
+    # The same check without its sandbox, where it has one and the user allows that.
+    unsafe: Callable[[Problem, str], Finding] | None = None
 
     @property
     def label(self) -> str:
