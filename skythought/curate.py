@@ -182,7 +182,7 @@ def _load(path: Path, outcome: str) -> tuple[list[Trace], dict[str, Verdict]]:
             traces[trace.id] = trace
         if not traces:
             raise UserError(f"{path}: holds no traces")
-    verdicts = {v.trace_id: v for v in store.read(shapes.verdicts_beside(path), Verdict)}
+    verdicts = {v.id: v for v in store.read(shapes.verdicts_beside(path), Verdict)}
     if outcome != "any" and not verdicts.keys() & traces.keys():
         flag = "--run-dir" if path.is_dir() else "--input"
         raise UserError(f"{path}: not graded yet; run: skythought score {flag} {path}")

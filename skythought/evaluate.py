@@ -91,14 +91,14 @@ def summary(folder: Path) -> dict[str, Any]:
         UserError: nothing was graded.
     """
     traces = {t.id: t for t in store.read(folder / "traces.jsonl", Trace)}
-    verdicts = {v.trace_id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
+    verdicts = {v.id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
     graded = [(trace, verdicts[key]) for key, trace in traces.items() if key in verdicts]
     by_problem: dict[str, list[bool]] = {}
     for trace, verdict in graded:
         if verdict.outcome != "error":
             by_problem.setdefault(trace.problem_id, []).append(verdict.outcome == "correct")
     if not by_problem:
-        why = graded[0][1].detail if graded else "there is none"
+        why = graded[0][1].reason if graded else "there is none"
         raise UserError(f"{folder}: no answer could be graded; the first: {why}")
     n = sum(map(len, by_problem.values()))
     means = [sum(right) / len(right) for right in by_problem.values()]

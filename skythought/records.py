@@ -85,12 +85,18 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a verifier says of one trace."""
 
-    trace_id: str
-    verifier: str  # name and version
+    verifier: str  # name and version; first, so that a torn first line is known for a verdict's
+    id: str  # of the trace
     outcome: Outcome  # no_answer counts as wrong; error counts as neither
-    extracted: str = ""
+    extracted: str = ""  # what was taken as the answer
     expected: str = ""
-    detail: str = ""  # the rule that decided
+    rule: str = ""  # what decided: how the answer was found, then how it was compared
+    detail: str = ""  # why, where the rule does not say it: an error, a limit, the failing test
+
+    @property
+    def reason(self) -> str:
+        """Rule and detail on one line."""
+        return ": ".join(filter(None, (self.rule, self.detail)))
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,7 +85,7 @@ def grade(
     known = {kind: _verifier(p, verifier, unsafe) for kind, p in kinds.items()}
     _refuse_foreign(output)
     with store.Appender(output) as file:  # opened first: it cuts off a line that was not finished
-        found = {v.trace_id: v for v in store.read(output, Verdict)}
+        found = {v.id: v for v in store.read(output, Verdict)}
         todo = [
             (problem, trace)
             for problem, trace in pairs
@@ -190,7 +190,7 @@ def _refuse_foreign(output: Path) -> None:
         return
     with output.open("rb") as file:
         first = file.readline()
-    torn = not first.endswith(b"\n") and b'{"trace_id":"'.startswith(first[:13])
+    torn = not first.endswith(b"\n") and b'{"verifier":"'.startswith(first[:13])
     if first and not torn:
         try:
             msgspec.json.decode(first, type=Verdict)

@@ -29,7 +29,7 @@ def trace(key: str, problem: str = "p1", answer: str = "", **changes: Any) -> Tr
 
 
 def verdict(key: str, outcome: str = "correct") -> Verdict:
-    return msgspec.convert({"trace_id": key, "verifier": "own@1", "outcome": outcome}, Verdict)
+    return msgspec.convert({"id": key, "verifier": "own@1", "outcome": outcome}, Verdict)
 
 
 TRACES = [

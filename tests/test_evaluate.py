@@ -78,7 +78,7 @@ def test_known_answers_give_the_exact_score(tmp_path: Path) -> None:
     assert saved(tmp_path) == result
     verdicts = store.read(tmp_path / "run" / "verdicts.jsonl", Verdict)
     traces = {t.id: t for t in store.read(tmp_path / "run" / "traces.jsonl", Trace)}
-    assert {traces[v.trace_id].problem_id for v in verdicts if v.outcome == "correct"} == {*"12345"}
+    assert {traces[v.id].problem_id for v in verdicts if v.outcome == "correct"} == {*"12345"}
 
 
 def test_what_a_task_counts_in_thoughts_is_in_the_score(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ TRACE = Trace(id="t", problem_id="p", model="m", messages=PROMPT, thought="3, 4.
 RECORDS = [
     Problem(id="p", task="sums", question="What is 3 plus 4?", answer="7", extra={"level": 1}),
     TRACE,
-    Verdict(trace_id="t", verifier="number@1", outcome="correct", extracted="7", expected="7"),
+    Verdict(id="t", verifier="number@1", outcome="correct", extracted="7", expected="7"),
     Example(id="e", trace_id="t", messages=PROMPT, completion="7", tags=("correct",)),
     Completion(id="t", text="7", finish="stop"),
 ]
@@ -49,7 +49,7 @@ def test_frozen(record: msgspec.Struct) -> None:
 @pytest.mark.parametrize(
     ("kind", "row"),
     [
-        (Verdict, {"trace_id": "t", "verifier": "v", "outcome": "right"}),
+        (Verdict, {"id": "t", "verifier": "v", "outcome": "right"}),
         (Trace, {**msgspec.to_builtins(TRACE), "finish": "ended"}),
         (Trace, {**msgspec.to_builtins(TRACE), "thought": None}),
         (Problem, {"id": "p", "task": "t", "question": "q"}),

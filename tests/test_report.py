@@ -74,7 +74,7 @@ def answer(folder: Path, letters: str, model: str, text: str = "") -> None:
         traces.append(trace)
         outcome = LETTERS[letter]
         verdicts.append(
-            Verdict(trace_id=trace.id, verifier="number@1", outcome=outcome, detail=f"rule {text}")
+            Verdict(id=trace.id, verifier="number@1", outcome=outcome, rule=f"rule {text}")
         )
     for name, records in (("problems", problems), ("traces", traces), ("verdicts", verdicts)):
         store.write_records(folder / f"{name}.jsonl", records)
@@ -384,7 +384,7 @@ def test_of_several_samples_of_a_problem_the_first_counts(tmp_path: Path) -> Non
         with store.Appender(folder / "traces.jsonl") as file:
             file.add(msgspec.structs.replace(trace, id=f"{trace.id}-1", sample=1))
         with store.Appender(folder / "verdicts.jsonl") as file:
-            verdict = Verdict(trace_id=f"{trace.id}-1", verifier="number@1", outcome="incorrect")
+            verdict = Verdict(id=f"{trace.id}-1", verifier="number@1", outcome="incorrect")
             file.add(verdict)
     row = made(tmp_path)["correct"]
     assert (row["accuracy"], row["n"], row["mean_tokens"]) == (0.5, 2, 15.0)

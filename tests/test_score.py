@@ -61,17 +61,17 @@ def write(path: Path, *rows: object) -> Path:
 def test_a_run_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert score.run(Config(run_dir=folder)) == COUNTS
     assert "1 correct, 1 error, 1 incorrect, 1 no_answer" in capsys.readouterr().err
-    found = {v.trace_id: v for v in verdicts(folder / "verdicts.jsonl")}
+    found = {v.id: v for v in verdicts(folder / "verdicts.jsonl")}
     assert list(found) == ["right", "wrong", "cut", "failed"]
     assert found["wrong"].expected == "2"
-    assert found["cut"].detail == "truncated"
+    assert found["cut"].rule == "truncated"
     assert {v.verifier for v in found.values()} == {verifiers.get("number").label}
 
 
 def test_only_errors_are_graded_again(folder: Path) -> None:
     score.run(Config(run_dir=folder))
     assert score.run(Config(run_dir=folder)) == COUNTS
-    again = [v.trace_id for v in verdicts(folder / "verdicts.jsonl")]
+    again = [v.id for v in verdicts(folder / "verdicts.jsonl")]
     assert again == ["right", "wrong", "cut", "failed", "failed"]
 
 
@@ -81,14 +81,14 @@ def test_new_traces_are_graded_and_the_last_of_an_id_holds(folder: Path) -> None
         file.add(trace("failed", PROBLEMS[2], "\\boxed{3}"))
         file.add(trace("new", PROBLEMS[0], "\\boxed{1}"))
     assert score.run(Config(run_dir=folder)) == {"correct": 3, "incorrect": 1, "no_answer": 1}
-    assert [v.trace_id for v in verdicts(folder / "verdicts.jsonl")][4:] == ["failed", "new"]
+    assert [v.id for v in verdicts(folder / "verdicts.jsonl")][4:] == ["failed", "new"]
 
 
 def test_another_version_of_the_verifier_grades_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check(problem: Problem, answer: str) -> Finding:
-        return Finding("incorrect", detail="strict")
+        return Finding("incorrect", rule="strict")
 
     score.run(Config(run_dir=folder))
     stricter = Verifier(name="number", version=99, check=check)
@@ -114,7 +114,7 @@ def test_a_torn_last_line_is_graded_again(folder: Path) -> None:
     for cut in (whole[:-9], whole[:20], b'{"tra'):
         path.write_bytes(cut)
         assert score.run(Config(run_dir=folder)) == COUNTS
-        assert {v.trace_id for v in verdicts(path)} == {t.id for t in TRACES}
+        assert {v.id for v in verdicts(path)} == {t.id for t in TRACES}
 
 
 def test_traces_and_problems_are_not_touched(folder: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_file_of_responses(tmp_path: Path) -> None:
     path = write(tmp_path / "mine.jsonl", *ROWS)
     assert score.run(Config(input=path)) == {"correct": 2, "incorrect": 1, "no_answer": 1}
     found = verdicts(shapes.verdicts_beside(path))
-    assert [(v.trace_id, v.outcome) for v in found] == [
+    assert [(v.id, v.outcome) for v in found] == [
         ("a", "correct"),
         ("b", "incorrect"),
         ("c", "correct"),
@@ -182,8 +182,8 @@ def test_rows_without_a_reference_are_errors_and_the_others_are_graded(
     assert score.run(Config(input=path)) == counts
     assert "mine.jsonl: 4 of 8 rows have no reference answer\n" in capsys.readouterr().err
     found = verdicts(shapes.verdicts_beside(path))[4:]
-    assert [v.trace_id for v in found] == ["none", "null", "blank", "cut"]
-    assert {(v.outcome, v.detail) for v in found} == {("error", "the row has no reference answer")}
+    assert [v.id for v in found] == ["none", "null", "blank", "cut"]
+    assert {(v.outcome, v.rule) for v in found} == {("error", "the row has no reference answer")}
     write(path, *ROWS, *({**row, "answer": "1"} for row in bare))  # as soon as there is one
     assert score.run(Config(input=path)) == {"correct": 5, "incorrect": 1, "no_answer": 2}
     with pytest.raises(UserError, match=r"no row has a reference answer; expected one of answer, "):
@@ -197,14 +197,14 @@ def test_rows_that_share_an_id_are_all_graded(tmp_path: Path) -> None:
     path = write(tmp_path / "mine.jsonl", *rows)
     for _ in range(2):
         assert score.run(Config(input=path)) == {"correct": 3, "incorrect": 1}
-        assert len({v.trace_id for v in verdicts(shapes.verdicts_beside(path))}) == 4
+        assert len({v.id for v in verdicts(shapes.verdicts_beside(path))}) == 4
     before = verdicts(shapes.verdicts_beside(path))
     bare = [{k: v for k, v in row.items() if k != "id"} for row in rows]
     write(path, *rows, rows[1], *bare)  # what was there keeps its verdicts
     assert score.run(Config(input=path)) == {"correct": 6, "incorrect": 3}
     after = verdicts(shapes.verdicts_beside(path))
     assert after[:4] == before
-    assert len({v.trace_id for v in after}) == len(after) == 9
+    assert len({v.id for v in after}) == len(after) == 9
 
 
 def test_each_of_many_alike_samples_counts(tmp_path: Path) -> None:

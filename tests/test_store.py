@@ -303,7 +303,7 @@ def test_finish(tmp_path: Path) -> None:
 
 def test_verdicts_are_not_problems(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.jsonl"
-    store.write_records(path, [Verdict(trace_id="t", verifier="v", outcome="error")])
+    store.write_records(path, [Verdict(id="t", verifier="v", outcome="error")])
     with pytest.raises(UserError, match=r"verdicts\.jsonl:1: not a Problem record"):
         store.read(path, Problem)
 

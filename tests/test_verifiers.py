@@ -38,7 +38,7 @@ def problem(answer: str) -> Problem:
 )
 def test_golden_verdicts(case: dict[str, Any]) -> None:
     found = MATH.check(problem(case["reference"]), case["answer"])
-    assert (found.outcome, found.detail) == (case["outcome"], case["rule"])
+    assert (found.outcome, found.rule) == (case["outcome"], case["rule"])
 
 
 def test_the_golden_table_holds_every_kind_of_verdict() -> None:
@@ -68,8 +68,8 @@ def test_a_trace_decides_before_the_check(
 
     own = Verifier(name="own", version=3, check=check)
     verdict = verifiers.verify(problem(answer), msgspec.structs.replace(TRACE, **changes), own)
-    assert (verdict.outcome, verdict.detail) == (outcome, detail)
-    assert (verdict.trace_id, verdict.verifier, verdict.expected) == ("t", "own@3", answer)
+    assert (verdict.outcome, verdict.reason) == (outcome, detail)
+    assert (verdict.id, verdict.verifier, verdict.expected) == ("t", "own@3", answer)
 
 
 def test_the_thought_is_not_read() -> None:
@@ -116,9 +116,9 @@ def test_a_reference_equals_itself_written_otherwise(name: str, shared: Path) ->
     for answer in answers:
         for other in (f"0 + {answer}", f"\\frac{{{answer}}}{{1}}"):
             found = MATH.check(problem(answer), f"\\boxed{{{other}}}")
-            assert found.outcome == "correct", (answer, other, found.detail)
+            assert found.outcome == "correct", (answer, other, found.rule)
         found = MATH.check(problem(answer), f"\\boxed{{1 + {answer}}}")
-        assert found.outcome == "incorrect", (answer, found.detail)
+        assert found.outcome == "incorrect", (answer, found.rule)
 
 
 @pytest.mark.parametrize("name", ["math500", "olympiadbench_math_en", "hmmt_24_25"])

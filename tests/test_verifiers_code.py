@@ -34,7 +34,7 @@ def block(program: str) -> str:
 
 def verdict(asked: Problem, program: str) -> tuple[str, str]:
     found = code.check(asked, block(program), Limits(cpu_s=2.0, wall_s=10.0))
-    return found.outcome, found.detail.removeprefix("python block; ")
+    return found.outcome, found.reason.removeprefix("python block; ")
 
 
 @pytest.mark.parametrize(
@@ -83,39 +83,39 @@ def test_no_program(answer: str) -> None:
 @pytest.mark.parametrize(
     ("program", "outcome", "detail"),
     [
-        (DOUBLE, "correct", "stdin; 3 tests"),
+        (DOUBLE, "correct", "stdin: 3 tests"),
         (
             "print(int(input()) ** 2)",
             "incorrect",
-            "stdin; test 2 of 3: line 1: expected '6', found '9'",
+            "stdin: test 2 of 3: line 1: expected '6', found '9'",
         ),
-        ("print(1 / 0)", "incorrect", "stdin; test 1 of 3: ZeroDivisionError: division by zero"),
-        ("print(", "incorrect", "stdin; test 1 of 3: SyntaxError: '(' was never closed"),
-        (f"{DOUBLE}\nexit()", "correct", "stdin; 3 tests"),
+        ("print(1 / 0)", "incorrect", "stdin: test 1 of 3: ZeroDivisionError: division by zero"),
+        ("print(", "incorrect", "stdin: test 1 of 3: SyntaxError: '(' was never closed"),
+        (f"{DOUBLE}\nexit()", "correct", "stdin: 3 tests"),
         (
             f"def main():\n    {DOUBLE}\nif __name__ == '__main__':\n    main()",
             "correct",
-            "stdin; 3",
+            "stdin: 3",
         ),
-        ("import sys\nprint(int(sys.stdin.buffer.read()) * 2)", "correct", "stdin; 3 tests"),
-        ("print(int(open(0).read()) * 2)", "correct", "stdin; 3 tests"),
-        ("print(int(open('/dev/stdin').read()) * 2)", "correct", "stdin; 3 tests"),
-        ("open('/dev/stdout', 'w').write(str(int(input()) * 2))", "correct", "stdin; 3 tests"),
-        ("print(int(stdin.readline()) * 2, file=sys.stdout)", "correct", "stdin; 3 tests"),
+        ("import sys\nprint(int(sys.stdin.buffer.read()) * 2)", "correct", "stdin: 3 tests"),
+        ("print(int(open(0).read()) * 2)", "correct", "stdin: 3 tests"),
+        ("print(int(open('/dev/stdin').read()) * 2)", "correct", "stdin: 3 tests"),
+        ("open('/dev/stdout', 'w').write(str(int(input()) * 2))", "correct", "stdin: 3 tests"),
+        ("print(int(stdin.readline()) * 2, file=sys.stdout)", "correct", "stdin: 3 tests"),
         (
             f"import threading\nthreading.Thread(target=lambda: {DOUBLE}).start()",
             "correct",
-            "stdin; 3",
+            "stdin: 3",
         ),
-        (f"import atexit\natexit.register(lambda: {DOUBLE})", "correct", "stdin; 3 tests"),
-        ("print(reduce(add, [int(input())] * 2))", "correct", "stdin; 3 tests"),  # no imports
+        (f"import atexit\natexit.register(lambda: {DOUBLE})", "correct", "stdin: 3 tests"),
+        ("print(reduce(add, [int(input())] * 2))", "correct", "stdin: 3 tests"),  # no imports
         (
             "import os\nos.write(1, b'%d' % (int(input()) * 2))\nos._exit(1)",
             "incorrect",
-            "stdin; test",
+            "stdin: test",
         ),
-        ("f = lambda n: n and 2 + f(n - 1)\nprint(f(int(input())))", "correct", "stdin; 3 tests"),
-        ("import numpy\nprint(numpy.int64(input()) * 2)", "correct", "stdin; 3 tests"),
+        ("f = lambda n: n and 2 + f(n - 1)\nprint(f(int(input())))", "correct", "stdin: 3 tests"),
+        ("import numpy\nprint(numpy.int64(input()) * 2)", "correct", "stdin: 3 tests"),
     ],
 )
 def test_programs_that_read_and_write(program: str, outcome: str, detail: str) -> None:
@@ -127,22 +127,22 @@ def test_programs_that_read_and_write(program: str, outcome: str, detail: str) -
 @pytest.mark.parametrize(
     ("program", "outcome", "detail"),
     [
-        ("class Solution:\n    def f(self, x): return x[0], x[-1]", "correct", "call; 2 tests"),
-        ("def f(x): return [x[0], x[-1]]", "correct", "call; 2 tests"),
-        ("def f(x): return [x[0]]", "incorrect", "call; test 1 of 2: expected [1, 3], found [1]"),
+        ("class Solution:\n    def f(self, x): return x[0], x[-1]", "correct", "call: 2 tests"),
+        ("def f(x): return [x[0], x[-1]]", "correct", "call: 2 tests"),
+        ("def f(x): return [x[0]]", "incorrect", "call: test 1 of 2: expected [1, 3], found [1]"),
         (
             "def g(x): return 1",
             "incorrect",
-            "call; test 1 of 2: NameError: the program does not define",
+            "call: test 1 of 2: NameError: the program does not define",
         ),
-        ("def f(x): return x[7]", "incorrect", "call; test 1 of 2: IndexError: list index out of"),
-        ("1 / 0", "incorrect", "call; test 1 of 2: ZeroDivisionError: division by zero"),
+        ("def f(x): return x[7]", "incorrect", "call: test 1 of 2: IndexError: list index out of"),
+        ("1 / 0", "incorrect", "call: test 1 of 2: ZeroDivisionError: division by zero"),
         (
             "def f(x):\n    while x: pass",
             "incorrect",
-            "call; test 1 of 2: more than 2 s of processor",
+            "call: test 1 of 2: more than 2 s of processor",
         ),
-        ("n = int(input())\ndef f(x): 1", "incorrect", "call; test 1 of 2: EOFError"),
+        ("n = int(input())\ndef f(x): 1", "incorrect", "call: test 1 of 2: EOFError"),
     ],
 )
 def test_functions_that_are_called(program: str, outcome: str, detail: str) -> None:
@@ -155,26 +155,26 @@ def test_functions_that_are_called(program: str, outcome: str, detail: str) -> N
 @pytest.mark.parametrize(
     ("extra", "program", "outcome", "detail"),
     [
-        (ADD, "def add(a, b): return a + b", "correct", "assert; 3 tests"),
+        (ADD, "def add(a, b): return a + b", "correct", "assert: 3 tests"),
         (
             ADD,
             "def add(a, b): return a - b",
             "incorrect",
-            "assert; test 2 of 3: assert add(2, 3) == 5; add(2, 3): found -1",
+            "assert: test 2 of 3: assert add(2, 3) == 5; add(2, 3): found -1",
         ),
         (
             ADD,
             "def add(a, b): 1 / 0",
             "incorrect",
-            "assert; test 1 of 3: assert add(1, 0) == 1; Zero",
+            "assert: test 1 of 3: assert add(1, 0) == 1; Zero",
         ),
         (
             ADD,
             "def sub(a, b): 1",
             "incorrect",
-            "assert; test 1 of 3: assert add(1, 0) == 1; NameErr",
+            "assert: test 1 of 3: assert add(1, 0) == 1; NameErr",
         ),
-        (ADD, "1 / 0", "incorrect", "assert; ZeroDivisionError: division by zero"),
+        (ADD, "1 / 0", "incorrect", "assert: ZeroDivisionError: division by zero"),
         (
             {"test_list": ["assert 1 == 1"]},
             "x = 1",
@@ -185,13 +185,13 @@ def test_functions_that_are_called(program: str, outcome: str, detail: str) -> N
             {"test_list": ["x = [2, 1]\nf(x)\nassert x == [1, 2]"]},
             "def f(x): x.sort()",
             "correct",
-            "assert; 1 test",
+            "assert: 1 test",
         ),
         (  # a class of the program
             {"test_list": ["s = Stack(3)\ns.push(1)\nassert s.pop() == 1 and s.most == 3"]},
             "class Stack(list):\n    def __init__(s, n): s.most = n\n    push = list.append",
             "incorrect",  # data, as every subclass of list is
-            "assert; test 1 of 1",
+            "assert: test 1 of 1",
         ),
         (
             {"test_list": ["s = Box(3)\ns.put(1)\nassert s.get() == 1 and s.most == 3"]},
@@ -200,7 +200,7 @@ def test_functions_that_are_called(program: str, outcome: str, detail: str) -> N
                 "    def get(s): return s.x"
             ),
             "correct",
-            "assert; 1 test",
+            "assert: 1 test",
         ),
         (  # objects of the program as arguments
             {"test_list": ["assert total([Pair(1, 2), Pair(3, 4)]) == 10"]},
@@ -209,13 +209,13 @@ def test_functions_that_are_called(program: str, outcome: str, detail: str) -> N
                 "def total(x): return sum(p.a + p.b for p in x)"
             ),
             "correct",
-            "assert; 1 test",
+            "assert: 1 test",
         ),
         (
             {"test_list": ["try:\n    f(0)\nexcept ValueError as e:\n    assert str(e) == 'no'"]},
             "def f(x): raise ValueError('no')",
             "correct",
-            "assert; 1 test",
+            "assert: 1 test",
         ),
         (
             {"test_list": ["assert list(f(2)) == [0, 1]"]},
@@ -237,7 +237,7 @@ def test_functions_that_are_called(program: str, outcome: str, detail: str) -> N
             },
             "def enc(s): return s\ndef dec(s): return s",
             "incorrect",
-            "assert; test 1 of 1: assert c(enc('abc')) == 'abc'; dec('cba'): found 'cba'",
+            "assert: test 1 of 1: assert c(enc('abc')) == 'abc'; dec('cba'): found 'cba'",
         ),
         (  # the body alone
             {
@@ -247,13 +247,13 @@ def test_functions_that_are_called(program: str, outcome: str, detail: str) -> N
             },
             "    return s[::-1]",
             "correct",
-            "assert; 1 test",
+            "assert: 1 test",
         ),
     ],
 )
 def test_assertions(extra: dict[str, Any], program: str, outcome: str, detail: str) -> None:
     found = code.check(problem(**extra), block(program), Limits(cpu_s=2.0, wall_s=10.0))
-    said = found.detail.removeprefix("python block; ")
+    said = found.reason.removeprefix("python block; ")
     assert (found.outcome, said[: len(detail)]) == (outcome, detail)
 
 
@@ -261,7 +261,7 @@ def test_assertions(extra: dict[str, Any], program: str, outcome: str, detail: s
 def test_a_long_program_is_refused() -> None:
     found = code.check(stdin(("1", "2")), block("x = 1\n" * 40_000))
     assert (found.outcome, len(found.extracted)) == ("incorrect", 2_000)
-    assert found.detail == "python block; refused: 240,000 characters"
+    assert found.reason == "python block; refused: 240,000 characters"
 
 
 @needs_sandbox
@@ -316,6 +316,6 @@ def test_known_programs(shared: Path) -> None:
                 found = verifiers.get("code").check(asked, block(program))
                 counts[expected] += 1
                 if found.outcome != expected:
-                    wrong.append(f"{row['id']}: {expected} is {found.outcome}: {found.detail}")
+                    wrong.append(f"{row['id']}: {expected} is {found.outcome}: {found.reason}")
     assert not wrong, "\n".join(wrong)
     assert counts == {"correct": 69, "incorrect": 8}

@@ -122,7 +122,7 @@ def test_tests_are_read_in_every_shape() -> None:
 def test_tests_that_cannot_be_read_are_an_error(extra: dict[str, Any], reason: str) -> None:
     found = code.check(problem(extra), "```python\nx = 1\n```")
     assert found.outcome == "error"
-    assert found.detail.startswith(f"no usable tests: {reason}")
+    assert found.reason.startswith(f"no usable tests: {reason}")
 
 
 def test_packed_tests_run_nothing(tmp_path: Path) -> None:
@@ -132,5 +132,5 @@ def test_packed_tests_run_nothing(tmp_path: Path) -> None:
 
     packed = base64.b64encode(zlib.compress(pickle.dumps(Touch()))).decode()
     found = code.check(problem({"private_test_cases": packed}), "```python\nx = 1\n```")
-    assert "packed tests ask for" in found.detail
+    assert "packed tests ask for" in found.reason
     assert not (tmp_path / "touched").exists()

@@ -14,7 +14,7 @@ from skythought.verifiers import number
 
 def check(reference: str, answer: str) -> tuple[str, str]:
     found = number.check(Problem(id="p", task="t", question="?", answer=reference), answer)
-    return found.outcome, found.detail
+    return found.outcome, found.reason
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def read_answers(folder: Path) -> Answers:
     Raises:
         UserError: no answers, or a line that is no record.
     """
-    verdicts = {v.trace_id: v.outcome for v in store.read(folder / "verdicts.jsonl", Verdict)}
+    verdicts = {v.id: v.outcome for v in store.read(folder / "verdicts.jsonl", Verdict)}
     traces = {t.id: t for t in store.read(folder / "traces.jsonl", Trace)}
     scores = folder / "scores.json"
     first = {t.problem_id: t for t in sorted(traces.values(), key=lambda t: -t.sample)}

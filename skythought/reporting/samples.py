@@ -31,7 +31,7 @@ class Sample(NamedTuple):
 def choose(folder: Path, n: int = SAMPLES) -> list[Sample]:
     """Draw graded answers of a run folder, the same problems from every folder of a study."""
     problems = {p.id: p for p in store.read(folder / "problems.jsonl", Problem)}
-    verdicts = {v.trace_id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
+    verdicts = {v.id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
     traces = {t.problem_id: t for t in store.read(folder / "traces.jsonl", Trace)}
     known = sorted(problems.keys() & traces.keys())
     drawn = random.Random(0).sample(known, min(n, len(known)))
@@ -65,7 +65,7 @@ def _item(sample: Sample, place: str) -> str:
     rule = "not graded"
     if verdict:
         rule = (
-            f"{verdict.verifier}: {verdict.detail or 'no rule named'}; found "
+            f"{verdict.verifier}: {verdict.reason or 'no rule named'}; found "
             f"{verdict.extracted or 'nothing'!r}, expected {verdict.expected!r}"
         )
     parts = (

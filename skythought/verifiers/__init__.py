@@ -30,7 +30,13 @@ class Finding(NamedTuple):
 
     outcome: Outcome
     extracted: str = ""  # the part of the text that was taken as the answer
-    detail: str = ""  # the rules that decided: how it was extracted; how it was compared
+    rule: str = ""  # what decided: how it was extracted; how it was compared
+    detail: str = ""  # why, where the rule does not say it
+
+    @property
+    def reason(self) -> str:
+        """Rule and detail on one line."""
+        return ": ".join(filter(None, (self.rule, self.detail)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,20 +74,22 @@ def verify(problem: Problem, trace: Trace, verifier: Verifier) -> Verdict:
     A failed request, and one without a reference, is an error; a truncated one has no answer.
     """
     if trace.error or trace.finish == "error":
-        finding = Finding("error", detail=f"generation failed: {trace.error or 'no reason given'}")
+        why = trace.error or "no reason given"
+        finding = Finding("error", rule="generation failed", detail=why)
     elif not problem.answer.strip():
-        finding = Finding("error", detail="the row has no reference answer")
+        finding = Finding("error", rule="the row has no reference answer")
     elif trace.finish == "length":
-        finding = Finding("no_answer", detail="truncated")
+        finding = Finding("no_answer", rule="truncated")
     elif not trace.answer.strip():
-        finding = Finding("no_answer", detail="empty answer")
+        finding = Finding("no_answer", rule="empty answer")
     else:
         finding = verifier.check(problem, trace.answer)
     return Verdict(
-        trace_id=trace.id,
         verifier=verifier.label,
+        id=trace.id,
         outcome=finding.outcome,
         extracted=finding.extracted,
         expected=problem.answer,
+        rule=finding.rule,
         detail=finding.detail,
     )

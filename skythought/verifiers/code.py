@@ -1,8 +1,8 @@
 r"""Programs: run on the tests of their problem, in a sandbox.
 
     "So:\n```python\nprint(sum(map(int, input().split())))\n```"
-    -> Finding("correct", "print(sum(...", "python block; stdin; 12 tests")
-    -> Finding("incorrect", "print(...", "python block; stdin; test 3 of 12: line 1: expected ...")
+    -> Finding("correct", "print(sum(...", "python block; stdin", "12 tests")
+    -> Finding("incorrect", "print(...", "python block; stdin", "test 3 of 12: ...")
 
 A program is hostile input. It is run by `code_sandbox` and sees the inputs of tests, never what
 they expect: what it wrote comes out as data and is compared here. Assertions are run in a second
@@ -59,23 +59,25 @@ def check(problem: Problem, answer: str, limits: Limits = LIMITS, unsafe: bool =
     try:
         tests = code_tests.read(problem)
     except ValueError as error:
-        return Finding("error", detail=f"no usable tests: {error}")
+        return Finding("error", rule="no usable tests", detail=str(error))
     found = extract(answer, tests.name)
     if found is None:
-        return Finding("no_answer", detail="no code block")
+        return Finding("no_answer", rule="no code block")
     shown = found.text[:SHOWN_CHARS]
     if len(found.text) > MAX_CHARS:
-        return Finding("incorrect", shown, f"{found.rule}; refused: {len(found.text):,} characters")
+        size = f"{len(found.text):,} characters"
+        return Finding("incorrect", shown, f"{found.rule}; refused", size)
     source = found.text.encode("utf-8", "replace").decode()  # half a surrogate pair is no Python
     run = {"stdin": _stdin, "call": _calls, "assert": _assertions}[tests.kind]
     try:
         with code_sandbox.start(limits, unsafe=unsafe) as sandbox:
             outcome, detail = run(sandbox, source, tests, unsafe)
     except NoTest as error:
-        return Finding("error", shown, f"no usable tests: {error}")
+        return Finding("error", shown, "no usable tests", str(error))
     except code_sandbox.NotStarted as error:
-        return Finding("error", shown, f"the sandbox does not start: {error}")
-    return Finding("correct" if outcome else "incorrect", shown, _line(f"{found.rule}; {detail}"))
+        return Finding("error", shown, "the sandbox does not start", str(error))
+    rule = f"{found.rule}; {tests.kind}"
+    return Finding("correct" if outcome else "incorrect", shown, rule, _line(detail))
 
 
 def extract(answer: str, name: str = "") -> Extracted | None:
@@ -120,7 +122,7 @@ def _blocks(text: str) -> tuple[list[tuple[str, str]], str | None]:
 def _stdin(sandbox: Sandbox, source: str, tests: Tests, unsafe: bool) -> tuple[bool, str]:
     of = len(tests.cases)
     for number, case in enumerate(tests.cases, 1):
-        where = f"stdin; test {number} of {of}"
+        where = f"test {number} of {of}"
         try:
             if number == 1:
                 sandbox.load(source)
@@ -132,13 +134,13 @@ def _stdin(sandbox: Sandbox, source: str, tests: Tests, unsafe: bool) -> tuple[b
         written = reply.body.decode("utf-8", "replace")
         if difference := code_compare.differ(case.expected[0], written):
             return False, f"{where}: {difference}"
-    return True, f"stdin; {_count(of)}"
+    return True, f"{_count(of)}"
 
 
 def _calls(sandbox: Sandbox, source: str, tests: Tests, unsafe: bool) -> tuple[bool, str]:
     of = len(tests.cases)
     for number, case in enumerate(tests.cases, 1):
-        where = f"call; test {number} of {of}"
+        where = f"test {number} of {of}"
         try:
             args = [Encoder()(value) for value in case.given]
         except ValueError as error:
@@ -161,7 +163,7 @@ def _calls(sandbox: Sandbox, source: str, tests: Tests, unsafe: bool) -> tuple[b
         if not any(code_plain.same(expected, value) for expected in case.expected):
             wanted = code_plain.show(Encoder()(case.expected[0]))
             return False, f"{where}: expected {wanted}, found {code_plain.show(value)}"
-    return True, f"call; {_count(of)}"
+    return True, f"{_count(of)}"
 
 
 def _assertions(program: Sandbox, source: str, tests: Tests, unsafe: bool) -> tuple[bool, str]:
@@ -173,9 +175,9 @@ def _assertions(program: Sandbox, source: str, tests: Tests, unsafe: bool) -> tu
             program.load(source, tests.starter)
             reply = program.ask("open", role="program")
             if reply.status != "ok":
-                return False, f"assert; {_why(reply, program.limits)}"
+                return False, f"{_why(reply, program.limits)}"
         except Ended as error:
-            return False, f"assert; {error}"
+            return False, f"{error}"
         try:
             opened = checker.ask("open", role="checker")
         except Ended as error:
@@ -186,9 +188,9 @@ def _assertions(program: Sandbox, source: str, tests: Tests, unsafe: bool) -> tu
             try:
                 reply = checker.ask("talk", asked)
             except Ended as error:
-                return False, f"assert; the assertions: {error}"
+                return False, f"the assertions: {error}"
             if reply.status != "ok":
-                return False, f"assert; the assertions: {_why(reply, checker.limits)}"
+                return False, f"the assertions: {_why(reply, checker.limits)}"
             said = _data(reply.body)
             if said.get("passed") is True and not last:
                 raise NoTest("the assertions never call the program")
@@ -198,17 +200,17 @@ def _assertions(program: Sandbox, source: str, tests: Tests, unsafe: bool) -> tu
             try:
                 reply = program.ask("talk", reply.body)
             except Ended as error:
-                return False, f"assert; {call}: {error}"
+                return False, f"{call}: {error}"
             if reply.status != "ok":
-                return False, f"assert; {call}: {_why(reply, program.limits)}"
+                return False, f"{call}: {_why(reply, program.limits)}"
             asked, last = reply.body, f"{call}: {_gave(_data(reply.body))}"
 
 
 def _passed(said: dict[str, Any], last: str) -> tuple[bool, str]:
     if said["passed"] is True:
-        return True, f"assert; {_count(said['of'])}"
+        return True, f"{_count(said['of'])}"
     why = f"; {said['why']}" if said["why"] else f"; {last}" if last else ""
-    return False, f"assert; test {said['index']} of {said['of']}: {said['line'][:120]}{why}"
+    return False, f"test {said['index']} of {said['of']}: {said['line'][:120]}{why}"
 
 
 def _call(said: dict[str, Any]) -> str:

@@ -37,12 +37,12 @@ def check(problem: Problem, answer: str) -> Finding:
     """
     found = extraction.extract(answer.encode("utf-8", "replace").decode())  # half a surrogate pair
     if found is None:
-        return Finding("no_answer", detail="no marker and no number")
+        return Finding("no_answer", rule="no marker and no number")
     if not exact.unify(found.text[:MAX_CHARS]):
-        return Finding("no_answer", detail=f"{found.rule}; empty")
+        return Finding("no_answer", rule=f"{found.rule}; empty")
     if len(found.text) > MAX_CHARS:
-        detail = f"{found.rule}; refused: {len(found.text)} characters"
-        return Finding("incorrect", found.text[:80], detail)
+        rule, detail = f"{found.rule}; refused", f"{len(found.text)} characters"
+        return Finding("incorrect", found.text[:80], rule, detail)
     equal, rule = compare(problem.answer, found.text)
     if equal is None:
         return Finding("error", found.text, f"{found.rule}; reference {rule}")

@@ -24,7 +24,7 @@ def check(problem: Problem, answer: str) -> Finding:
     """Compare the number an answer states with the reference number."""
     expected = value(problem.answer)
     if expected is None:
-        return Finding("error", detail="the reference answer is not one number")
+        return Finding("error", rule="the reference answer is not one number")
     tail = _plain(answer[-TAIL_CHARS:])
     boxed = formats.last_boxed(tail)
     if boxed is not None:
@@ -32,12 +32,12 @@ def check(problem: Problem, answer: str) -> Finding:
     else:
         last = formats.final_number(tail)
         if last is None:
-            return Finding("no_answer", detail="no box and no number")
+            return Finding("no_answer", rule="no box and no number")
         said, rule = last, "last number"
     if not said:
-        return Finding("no_answer", detail="empty box")
+        return Finding("no_answer", rule="empty box")
     if len(said) > MAX_CHARS:
-        return Finding("incorrect", said[:80], f"{rule}; refused: {len(said)} characters")
+        return Finding("incorrect", said[:80], f"{rule}; refused", f"{len(said)} characters")
     found = value(said)
     if found is None:
         return Finding("incorrect", said, f"{rule}; not one number")
