@@ -314,6 +314,15 @@ def test_nothing_else_in_the_folder_changes(tmp_path: Path) -> None:
     assert {path: after[path] for path in before} == before
 
 
+def test_the_table_shows_each_seed_where_there_are_several(tmp_path: Path) -> None:
+    accuracies = {"base": {0: "1000"}, "correct": {0: "1110", 1: "1100"}}
+    report.run(report.Config(study=build(tmp_path, accuracies)))
+    table = markdown.table(json.loads((tmp_path / "results.json").read_text()))
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("|")]
+    assert {len(row) for row in rows} == {11}
+    assert [row[3] for row in rows] == ["each seed, %", "---:", "25.0", "75.0, 50.0"]
+
+
 def test_the_terminal_shows_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arms = {"base": "0000", "correct": "1111", "keywords_100": "0000", "deleted_67": "1000"}
     build(tmp_path, {name: {0: letters} for name, letters in arms.items()})

@@ -264,10 +264,11 @@ def main(config: Config) -> None:
     log: list[dict[str, float]] = []
     early, late = early_rows(config, tokenizer), late_rows(config, tokenizer)
     rates = config.lr_muon, config.lr_adam
-    fit(model, tokenizer, early, config.warm_steps + config.steps, rates, 50, log)
+    n_early = config.warm_steps + config.steps
+    fit(model, tokenizer, early, n_early, rates, (50, config.steps // 2), log)
     save(config, model, tokenizer, log)
     rates = config.late_lr_muon, config.late_lr_adam
-    fit(model, tokenizer, late, config.late_steps, rates, 30, log)
+    fit(model, tokenizer, late, config.late_steps, rates, (30, config.late_steps // 2), log)
     save(config, model, tokenizer, log)
     write_card(config.out)
 
@@ -278,10 +279,12 @@ def fit(
     batches: Iterator[Rows],
     n_steps: int,
     rates: tuple[float, float],
-    warmup: int,
+    ramps: tuple[int, int],
     log: list[dict[str, float]],
 ) -> None:
-    """Train at two rates, Muon's and AdamW's, which rise, stay, and fall in the last half.
+    """Train at two rates, Muon's and AdamW's.
+
+    They rise over the first and fall over the last steps; `ramps` says over how many.
 
     Appends a row to `log` now and then: step, loss, tokens read so far.
     """
@@ -294,7 +297,7 @@ def fit(
     first, before = (log[-1]["step"] + 1, log[-1]["tokens"]) if log else (0, 0)
     for step, (tokens, labels) in enumerate(batches):
         left = n_steps - step
-        frac = min(1.0, (step + 1) / warmup) * min(1.0, left / (0.5 * n_steps))
+        frac = min(1.0, (step + 1) / ramps[0]) * min(1.0, left / ramps[1])
         muon.param_groups[0]["lr"] = rates[0] * frac
         adam.param_groups[0]["lr"] = rates[1] * frac
         ids = torch.from_numpy(tokens).to(model.device)

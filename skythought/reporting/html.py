@@ -18,6 +18,7 @@ from skythought.reporting.wording import (
     NONE,
     between,
     count,
+    each_seed,
     inspected,
     p_value,
     percent,
@@ -189,7 +190,7 @@ def _behind(rows: list[Row]) -> str:
         + _cells(
             ", ".join(map(str, row["seeds"])),
             count(row["n"]),
-            ", ".join(percent(value, "") for value in row["per_seed"].values()),
+            each_seed(row),
             NONE if row["detectable"] is None else f"{100 * row['detectable']:.1f}",
             count(row["no_answer"]),
             count(row["truncated"]),

@@ -14,6 +14,7 @@ from skythought.reporting.wording import (
     NONE,
     between,
     count,
+    each_seed,
     inspected,
     p_value,
     percent,
@@ -33,11 +34,16 @@ TESTS = {
 
 
 def table(results: dict[str, Any]) -> str:
-    """Write the main table: what was measured, and beside it what was published."""
+    """Write the main table: what was measured, and beside it what was published.
+
+    Each seed has its figure where there are several.
+    """
+    several = any(len(arm["per_seed"]) > 1 for arm in results["arms"])
     head = (
         "training data",
         "accuracy, %",
         "95 % interval",
+        *(["each seed, %"] if several else ()),
         "change, points",
         "95 % interval",
         "p",
@@ -54,6 +60,7 @@ def table(results: dict[str, Any]) -> str:
                 cell(arm["title"]),
                 percent(arm["accuracy"], ""),
                 share_between(arm["low"], arm["high"]),
+                *([each_seed(arm)] if several else ()),
                 "reference" if arm["name"] == "correct" else points(arm["delta"]),
                 between(arm["delta_low"], arm["delta_high"]),
                 p_value(arm["p"]),
@@ -64,7 +71,7 @@ def table(results: dict[str, Any]) -> str:
             )
         )
     return (
-        f"{_grid(head, rows, 'lrrrrrrrrl')}\n\n"
+        f"{_grid(head, rows, 'l' + 'r' * (len(head) - 2) + 'l')}\n\n"
         f"\\* {paper.LABEL} (Qwen2.5-32B-Instruct; {paper.SOURCE}). The change is that of the "
         "average over four benchmarks.\n"
     )
@@ -160,7 +167,7 @@ def behind(results: dict[str, Any]) -> str:
                 cell(arm["title"]),
                 ", ".join(map(str, arm["seeds"])),
                 count(arm["n"]),
-                ", ".join(percent(value, "") for value in arm["per_seed"].values()),
+                each_seed(arm),
                 NONE if smallest is None else f"{100 * smallest:.1f}",
                 count(arm["no_answer"]),
                 count(arm["truncated"]),

@@ -49,6 +49,11 @@ def share_between(low: float | None, high: float | None) -> str:
     return NONE if low is None else f"{percent(low, '')} to {percent(high, '')}"
 
 
+def each_seed(row: dict[str, Any]) -> str:
+    """Write the accuracy of each training seed."""
+    return ", ".join(percent(value, "") for value in row["per_seed"].values())
+
+
 def verdict(row: dict[str, Any]) -> str:
     """Write whether a row agrees with the paper; a row that could have a verdict says it has none.
 
