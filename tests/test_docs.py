@@ -21,7 +21,7 @@ from typing import NamedTuple
 import pytest
 
 from skythought import cli
-from skythought.reporting import markdown
+from skythought.reporting import markdown, wording
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("README.md"), *(ROOT / "docs").glob("*.md")])
@@ -219,6 +219,25 @@ def test_the_table_in_readme_is_the_recorded_runs() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = text.split(markdown.OPEN)[1].split(markdown.CLOSE)[0].strip()
     assert shown == markdown.table(results).strip()
+
+
+def test_the_table_of_every_level_is_the_recorded_runs() -> None:
+    results = json.loads((ROOT / "recipes" / "mini" / "results_all.json").read_text())
+    text = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    rows = text.split("<!-- levels -->")[1].split("<!-- /levels -->")[0].strip().splitlines()[2:]
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{100 * value:.0f} %"
+
+    wanted = [
+        f"| {arm['title']} | {len(arm['seeds'])} | {share(arm['accuracy'])} | "
+        f"{wording.points(arm['delta'])} | {wording.signed(arm['paper_change'])} | "
+        f"{share(arm['inspected'].get('in_order'))} | "
+        f"{share(arm['inspected'].get('additions_true'))} |"
+        for arm in results["arms"]
+        if arm["group"] in ("content", "structure", "short") and arm["name"] != "wrong_answers"
+    ]
+    assert rows == wanted
 
 
 def page_of(folder: Path, text: str) -> Path:
