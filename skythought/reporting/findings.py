@@ -143,17 +143,22 @@ def limits(results: dict[str, Any]) -> Iterator[str]:
         yield (
             "One training seed: the intervals hold the luck of the problems, not that of training."
         )
+    alike: dict[tuple[str, str], list[str]] = {}
     for arm in arms:
         fixed = arm["method"] == "none"
         if arm["paired_seeds"] and not fixed and reference is not None:
-            unlike = set(arm["seeds"]) ^ set(reference["seeds"])
-            if unlike:
-                yield (
-                    f"{arm['title']} has seeds {_list(arm['seeds'])}, {reference['title']} "
-                    f"{_list(reference['seeds'])}: compared on {_list(arm['paired_seeds'])} only."
-                )
+            if set(arm["seeds"]) ^ set(reference["seeds"]):
+                seeds = _list(arm["seeds"]), _list(arm["paired_seeds"])
+                alike.setdefault(seeds, []).append(arm["title"])
         elif reference is not None and arm is not reference and not arm["paired_seeds"]:
             yield f"{arm['title']} shares no seed or no problem with `correct`: no change given."
+    for (own, paired), titles in alike.items():
+        assert reference is not None
+        has = "has" if len(titles) == 1 else "have"
+        yield (
+            f"{several(titles)} {has} seeds {own}, {reference['title']} "
+            f"{_list(reference['seeds'])}: compared on {paired} only."
+        )
     for arm in arms:
         asked = arm["n_problems"] * len(arm["seeds"])
         if arm["errors"]:
