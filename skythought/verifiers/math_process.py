@@ -1,14 +1,16 @@
-"""One math-verify process that can be killed, and the questions put to it.
+"""Processes of math-verify that can be killed, and the questions put to them.
 
-Threads may share it: they take turns. A question that uses more than 1.2 s of processor time or 5 s
-by the clock costs the process its life and is answered with the reason; the next process is started
-at once. No signal handler and no alarm is installed in the process of the caller.
+Threads share a pool: each takes a process that is free. A question that uses more than 1.2 s of
+processor time or 5 s by the clock costs the process its life and is answered with the reason; the
+next process is started at once. No signal handler and no alarm is installed in the process of the
+caller.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import queue
 import select
 import signal
 import subprocess
@@ -23,7 +25,25 @@ from skythought.verifiers.math_worker import CPU_S, QUESTIONS, Question, Reply
 
 DEADLINE_S = 5.0  # by the clock, per question
 START_S = 120.0  # by the clock, for importing math-verify on a busy machine
+MOST = 4  # processes of one pool
 MODULE = "skythought.verifiers.math_worker"
+
+
+class MathPool:
+    """A few processes; one that has been used is used again before another is started."""
+
+    def __init__(self, size: int | None = None) -> None:
+        self._free: queue.LifoQueue[MathProcess] = queue.LifoQueue()
+        for _ in range(size or min(MOST, os.cpu_count() or 1)):
+            self._free.put(MathProcess())
+
+    def compare(self, expected: str, said: str, places: int = 6) -> Reply | str:
+        """Ask a process that is free, or wait for one; see `MathProcess.compare`."""
+        process = self._free.get()
+        try:
+            return process.compare(expected, said, places)
+        finally:
+            self._free.put(process)
 
 
 class MathProcess:
