@@ -17,10 +17,18 @@ from skythought.verifiers import formula, notation
 from skythought.verifiers.algebra import Algebra
 from skythought.verifiers.formula import Unread
 from skythought.verifiers.polynomial import TooLarge, Undefined
+from skythought.verifiers.rules import Rules
 
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 PLUS_MINUS = re.compile(r"\\(pm|mp)(?![a-zA-Z])")
 CLOSERS = {"(": ")]", "[": ")]", "\\langle": ["\\rangle"]}
+
+
+class How(NamedTuple):
+    """How two answers are compared, and with what is left of the work allowed."""
+
+    rules: Rules
+    algebra: Algebra
 
 
 class Parts(NamedTuple):
@@ -67,15 +75,15 @@ def split(text: str) -> list[str]:
     return [part for part in found if part]
 
 
-def readable(text: str) -> bool:
+def readable(text: str, algebra: Algebra) -> bool:
     """Say whether it is known what a text is: one value, or a tuple of values."""
     found = parts(text)
     if len(found.items) > 1:
-        return all(map(readable, found.items))
+        return all(readable(item, algebra) for item in found.items)
     if notation.number(notation.squeeze(text)):
         return True
     try:
-        formula.read(notation.without_name(text), Algebra())
+        formula.read(notation.without_name(text), algebra)
     except (Unread, Undefined, TooLarge):
         return False
     return True

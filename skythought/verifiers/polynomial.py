@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 MAX_BITS = 30_000  # of one number
-MAX_WORK = 20_000  # products of terms in one comparison, long numbers counting more
+MAX_WORK = 30_000  # products of terms in one comparison, long numbers counting more
 MAX_DIVISOR = 20_000  # tried in factoring
 
 
@@ -80,8 +80,18 @@ class Work:
             TooLarge: the number is too long, or there was too much work.
         """
         bits = number.numerator.bit_length() + number.denominator.bit_length()
-        self.left -= 1 + bits // 200
-        if bits > MAX_BITS or self.left < 0:
+        if bits > MAX_BITS:
+            raise TooLarge
+        self.charge(1 + bits // 200)
+
+    def charge(self, products: int) -> None:
+        """Count work that costs as much as so many products of terms.
+
+        Raises:
+            TooLarge: there was too much work.
+        """
+        self.left -= products
+        if self.left < 0:
             raise TooLarge
 
 

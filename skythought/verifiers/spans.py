@@ -2,7 +2,7 @@ r"""Intervals, their unions, and inequalities of one name.
 
 read("[0, 1) \cup (2, \infty)")  -> two spans
 read("-2 \le x < 7")             -> the span [-2, 7) of x
-same(read("x > 5"), read("(5, \infty)"), rules)  -> True
+same(read("x > 5"), read("(5, \infty)"), how)  -> True
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import re
 from typing import NamedTuple
 
 from skythought.verifiers import notation
-from skythought.verifiers.parts import every, parts, split
-from skythought.verifiers.rules import Rules
+from skythought.verifiers.parts import How, every, parts, split
 from skythought.verifiers.single import SYMBOL, single
 
 BOUND = re.compile(r"(<|>|\\l(?:e|t)(?![a-zA-Z])|\\g(?:e|t)(?![a-zA-Z]))")
@@ -58,14 +57,14 @@ def read(text: str, *, points: bool = False) -> list[Span] | None:
     return [Span("", _finite(low), _finite(high), closed)]
 
 
-def same(a: list[Span], b: list[Span], rules: Rules) -> bool | None:
+def same(a: list[Span], b: list[Span], how: How) -> bool | None:
     """Compare two unions of intervals; None where they may be written in different pieces."""
     if len({s.name for s in (*a, *b) if s.name}) > 1 or len(a) != len(b):
         return None  # (0,1) and [1,2) are (0,2) together
     left, undecided = list(b), False
     for one in a:
         for at, other in enumerate(left):
-            found = _same_span(one, other, rules)
+            found = _same_span(one, other, how)
             if found:
                 del left[at]
                 break
@@ -101,15 +100,15 @@ def _finite(text: str) -> str | None:
     return None if INFINITE.fullmatch(text.strip()) else text
 
 
-def _same_span(a: Span, b: Span, rules: Rules) -> bool | None:
+def _same_span(a: Span, b: Span, how: How) -> bool | None:
     plain = not (a.name or b.name) and None not in (a.low, a.high, b.low, b.high)
     # [1, 2] may be a list or a vector where nothing says that it is an interval.
-    if a.closed != b.closed and (rules.brackets or not plain):
+    if a.closed != b.closed and (how.rules.brackets or not plain):
         ends = [(x, y, p, q) for x, y, p, q in _ends(a, b) if x is not None or y is not None]
         if any(p != q for _, _, p, q in ends):
             return False
     return every(
-        (x is None) is (y is None) and (x is None or y is None or single(x, y, rules)[0])
+        (x is None) is (y is None) and (x is None or y is None or single(x, y, how)[0])
         for x, y, _, _ in _ends(a, b)
     )
 

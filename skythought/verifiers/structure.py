@@ -18,7 +18,8 @@ import re
 from collections.abc import Sequence
 
 from skythought.verifiers import notation, spans
-from skythought.verifiers.parts import THOUSANDS, Parts, every, parts, readable
+from skythought.verifiers.algebra import Algebra
+from skythought.verifiers.parts import THOUSANDS, How, Parts, every, parts, readable
 from skythought.verifiers.rules import Rules
 from skythought.verifiers.single import Decision, single
 
@@ -33,73 +34,75 @@ UNKNOWN = re.compile(r"\\(?:neq?|[lc]?dots)(?![a-zA-Z])")
 
 def compare(expected: str, said: str, rules: Rules) -> Decision:
     """Compare two unified answers; None where these rules cannot tell."""
+    return _compare(expected, said, How(rules, Algebra()))
+
+
+def _compare(expected: str, said: str, how: How) -> Decision:
     if "\\begin" in expected or "\\begin" in said:
-        return _matrices(expected, said, rules), "matrix"
+        return _matrices(expected, said, how), "matrix"
     expected, said = (
         SEPARATORS.sub(",", REALS.sub(r"(-\\infty,\\infty)", t)) for t in (expected, said)
     )
     if UNKNOWN.search(expected) or UNKNOWN.search(said):
         return None, ""
-    found = spans.read(expected), spans.read(said)
-    if found[0] and found[1]:
-        return spans.same(found[0], found[1], rules), "interval"
+    either = spans.read(expected), spans.read(said)
+    if either[0] and either[1]:
+        return spans.same(either[0], either[1], how), "interval"
     if any(spans.BOUND.search(t) or "\\cup" in t or "\\infty" in t for t in (expected, said)):
-        other = said if found[0] else expected if found[1] else ""
-        return (False, "interval") if other and readable(other) else (None, "")
+        other = said if either[0] else expected if either[1] else ""
+        return (False, "interval") if other and readable(other, how.algebra) else (None, "")
     a, b = parts(expected), parts(said)
-    if len(a.items) > MAX_PARTS or len(b.items) > MAX_PARTS:
+    if not all(1 <= len(found.items) <= MAX_PARTS for found in (a, b)):
         return None, ""
     if a.kind == b.kind == "one":
-        return single(a.items[0], b.items[0], rules)
-    return _several(a, b, rules)
+        return single(a.items[0], b.items[0], how)
+    return _several(a, b, how)
 
 
-def _several(a: Parts, b: Parts, rules: Rules) -> Decision:
+def _several(a: Parts, b: Parts, how: How) -> Decision:
     kinds = {a.kind, b.kind}
     if "one" in kinds:
         if kinds == {"one", "set"} and len(a.items) == len(b.items) == 1:
-            return single(a.items[0], b.items[0], rules)
+            return single(a.items[0], b.items[0], how)
         lone, several = (a, b) if a.kind == "one" else (b, a)
-        known = all(map(readable, (*lone.items, *several.items)))
+        known = all(readable(x, how.algebra) for x in (*lone.items, *several.items))
         return (False, several.kind) if known else (None, "")
     if kinds == {"tuple"}:
-        if a.brackets != b.brackets and len(a.items) == 2 and rules.brackets:
+        if a.brackets != b.brackets and len(a.items) == 2 and how.rules.brackets:
             return False, "interval"
-        return _in_order(a.items, b.items, rules), "tuple"
+        return _in_order(a.items, b.items, how), "tuple"
     if kinds == {"list", "tuple"}:
         one, several = (a, b) if a.kind == "tuple" else (b, a)
         if all(_is_tuple(x) for x in several.items) and not any(map(_is_tuple, one.items)):
             return False, "list"  # one pair is not several
         named = b if a.kind == "tuple" else a
-        same = _in_order(a.items, b.items, rules)
+        same = _in_order(a.items, b.items, how)
         if same is not True and (ordered := _by_name(named.items)):
             pair = (a.items, ordered) if named is b else (ordered, b.items)
-            same = _in_order(*pair, rules)
-        if same is False and _any_order(a.items, b.items, rules) is not False:
+            same = _in_order(*pair, how)
+        if same is False and _any_order(a.items, b.items, how) is not False:
             same = None
         return same, "tuple"
     if "tuple" in kinds:
         return None, ""
-    if rules.ordered and kinds == {"list"}:
-        return _in_order(a.items, b.items, rules), "list"
+    if how.rules.ordered and kinds == {"list"}:
+        return _in_order(a.items, b.items, how), "list"
     if kinds == {"set"}:
-        a, b = (Parts("set", _distinct(p.items, rules)) for p in (a, b))
-    return _any_order(a.items, b.items, rules), "set" if "set" in kinds else "list"
+        a, b = (Parts("set", _distinct(p.items, how)) for p in (a, b))
+    return _any_order(a.items, b.items, how), "set" if "set" in kinds else "list"
 
 
-def _in_order(a: Sequence[str], b: Sequence[str], rules: Rules) -> bool | None:
+def _in_order(a: Sequence[str], b: Sequence[str], how: How) -> bool | None:
     if len(a) != len(b):
         return False
-    return every(
-        compare(*notation.without_names(x, y), rules)[0] for x, y in zip(a, b, strict=True)
-    )
+    return every(_compare(*notation.without_names(x, y), how)[0] for x, y in zip(a, b, strict=True))
 
 
-def _any_order(a: Sequence[str], b: Sequence[str], rules: Rules) -> bool | None:
+def _any_order(a: Sequence[str], b: Sequence[str], how: How) -> bool | None:
     """Find for each part one that is equal; None where an undecided pair could change that."""
     if len(a) != len(b):
         ambiguous = any(THOUSANDS.search(",".join(part)) for part in (a, b))
-        return None if ambiguous or not all(map(readable, (*a, *b))) else False
+        return None if ambiguous or not all(readable(x, how.algebra) for x in (*a, *b)) else False
     names = [[notation.NAME.match(x) for x in part] for part in (a, b)]
     if all(n for part in names for n in part):
         found = [{n[1] for n in part if n} for part in names]
@@ -107,11 +110,11 @@ def _any_order(a: Sequence[str], b: Sequence[str], rules: Rules) -> bool | None:
             if found[0] != found[1]:
                 return None
             order = [sorted(part, key=_name) for part in (a, b)]
-            return _in_order(order[0], order[1], rules)
+            return _in_order(order[0], order[1], how)
     left, undecided = list(b), False
     for x in a:
         for at, y in enumerate(left):
-            same = compare(*notation.without_names(x, y), rules)[0]
+            same = _compare(*notation.without_names(x, y), how)[0]
             if same:
                 del left[at]
                 break
@@ -125,10 +128,10 @@ def _is_tuple(text: str) -> bool:
     return parts(text).kind == "tuple"
 
 
-def _distinct(items: Sequence[str], rules: Rules) -> list[str]:
+def _distinct(items: Sequence[str], how: How) -> list[str]:
     found: list[str] = []
     for item in items:
-        if not any(compare(item, other, rules)[0] for other in found):
+        if not any(_compare(item, other, how)[0] for other in found):
             found.append(item)
     return found
 
@@ -144,18 +147,18 @@ def _by_name(items: Sequence[str]) -> list[str]:
     return sorted(items, key=_name) if "" not in found and len(found) == len(items) else []
 
 
-def _matrices(expected: str, said: str, rules: Rules) -> bool | None:
+def _matrices(expected: str, said: str, how: How) -> bool | None:
     a, b = _cells(expected), _cells(said)
-    if not rules.brackets and a and b is None:
+    if not how.rules.brackets and a and b is None:
         b = _vector(said, a)
     if a is None or b is None:
         other = said if a is not None else expected if b is not None else ""
         lone = bool(other) and "\\begin" not in other and parts(other).kind == "one"
-        return False if lone and readable(other) else None
+        return False if lone and readable(other, how.algebra) else None
     if [len(row) for row in a] != [len(row) for row in b]:
         return False
     flat = [[cell for row in m for cell in row] for m in (a, b)]
-    return every(compare(x, y, rules)[0] for x, y in zip(*flat, strict=True))
+    return every(_compare(x, y, how)[0] for x, y in zip(*flat, strict=True))
 
 
 def _cells(text: str) -> list[list[str]] | None:
