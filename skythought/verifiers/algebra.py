@@ -90,6 +90,12 @@ class Algebra:
             TooLarge: a negative number or a sum to a power with names, or a number too large.
         """
         constant = exponent.rational
+        if constant is None and base == generator(E):
+            turn = self.divide(exponent, self.multiply(generator(I), generator(PI)))
+            if turn.rational is not None:  # Euler's formula
+                angle = self.multiply(turn, generator(PI))
+                imaginary = self.multiply(generator(I), self.sine(angle))
+                return self.add(self.sine(angle, co=True), imaginary)
         if constant is None:
             return self._named_power(base, exponent)
         if constant.denominator == 1:

@@ -39,6 +39,7 @@ CHOICE_TEXT = re.compile(r"\(?([A-J])[).:]\s*(\S.*)", re.DOTALL)
 RATIO = re.compile(r"(\d{1,9}):(\d{1,9})")
 LETTER_UNIT = re.compile(rf"([+-]?{DECIMAL}) ?[{''.join(sorted(quantity.LETTERS))}]")
 CHOICE = re.compile(r"\(?([A-J])(?:[).:]|$|\s+(?![=+\-*/^]))")
+CLOCK = re.compile(r"\d:\d\d|\d\W*(?:\\text\{\s*)?[apAP]\.?\s?[mM]")
 FORMULA = re.compile(r"\d")
 WORD = re.compile(r"[^\W\d_]{3}")
 
@@ -52,8 +53,11 @@ def decide(
     """
     if rules.units and (missing := _unit_missing(expected, said)):
         return False, missing
-    a, b = unify(expected), unify(said)
-    a, b = without_names(a, b)
+    if CLOCK.search(expected) and CLOCK.search(said):
+        times = quantity.minutes(expected), quantity.minutes(said)
+        if times[0] and times[1]:
+            return _same_time(times[0], times[1]), "time"
+    a, b = without_names(unify(expected), unify(said))
     shares = "%" in expected or "percent" in expected, "%" in said or "percent" in said
     literal = rules.percent == "literal" and shares[0] != shares[1]
     flat_a, flat_b = squeeze(a), squeeze(b)
@@ -104,12 +108,9 @@ def _in_words(
             return chosen[1] == written[1], "choice"
         if rules.texts:
             return decide(written[2], said, rules)
-    clock = quantity.minutes(expected), quantity.minutes(said)
-    if clock[0] and clock[1]:
-        return _same_time(clock[0], clock[1]), "time"
-    whole = number(flat[0])
-    if whole and clock[1] and not rules.units:
-        return whole.value * 60 in (clock[1][0], (clock[1][0] - 720) % 1440), "time"
+    time, whole = quantity.minutes(said), number(flat[0])
+    if whole and time and not rules.units:
+        return whole.value * 60 in (time[0], (time[0] - 720) % 1440), "time"
     days = quantity.date(expected), quantity.date(said)
     if days[0] and days[1]:
         return _same_date(days[0], days[1]), "date"

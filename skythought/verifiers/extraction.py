@@ -149,16 +149,15 @@ def _boxes(text: str) -> list[str]:
     end = len(text)
     for _ in range(MAX_BOXES):
         start = text.rfind(BOX_START, 0, end)
-        inside = formats.last_boxed(text[start:]) if start >= 0 else None
+        inside = formats.last_boxed(text[start:end]) if start >= 0 else None
         if inside is None:
             break
-        if found:
-            between = text[start + len(BOX_START) + len(inside) + 1 : end]
-            if len(between) > MAX_BETWEEN or not BETWEEN.fullmatch(between):
-                break
+        between = text[start + len(BOX_START) + len(inside) + 1 : end]
+        if found and (len(between) > MAX_BETWEEN or not BETWEEN.fullmatch(between)):
+            break
         if inside.strip() not in found:
             found.insert(0, inside.strip())
-        text, end = text[: start + len(BOX_START) + len(inside) + 1], start
+        end = start
     return found
 
 

@@ -132,9 +132,10 @@ class _Reader:
                 self.take()
                 found, divided = self.algebra.divide(found, self.negative_factor()), True
             elif self.begins_factor():
-                behind = self.tokens[self.at - 1] in ("}", ")", "]", "!")
+                before = ["", *self.tokens[: self.at]][-2:]
+                behind = before[1] in ("}", ")", "]", "!") or before[0] == "^"
                 if divided or (self.next[0] in ".0123456789" and not behind):
-                    raise Unread  # 1/2x, 2 3, x2
+                    raise Unread  # 1/2x, 2 3, x2; not 2^n 3
                 if self.mixed():
                     raise Unread  # 1 \frac{4}{5}: 9/5, or 4/5
                 found = self.algebra.multiply(found, self.factor())

@@ -137,6 +137,24 @@ def proportional(a: Poly, b: Poly) -> bool:
     return len(factors) == 1
 
 
+def cleared(poly: Poly) -> Poly:
+    """Multiply by names until none has a negative exponent: y - 1/x becomes xy - 1."""
+    lowest: dict[Gen, Fraction] = {}
+    for monomial in poly:
+        for gen, exponent in monomial:
+            if gen.kind == "name" and exponent < lowest.get(gen, 0):
+                lowest[gen] = exponent
+    if not lowest:
+        return poly
+    found: Poly = {}
+    for monomial, factor in poly.items():
+        exponents = dict(monomial)
+        for gen, least in lowest.items():
+            exponents[gen] = exponents.get(gen, Fraction(0)) - least
+        found[tuple(sorted((g, e) for g, e in exponents.items() if e))] = factor
+    return found
+
+
 def degree(poly: Poly) -> Fraction:
     """Give the highest total degree in names; -1 where other things than names depend on them."""
     highest = Fraction(0)

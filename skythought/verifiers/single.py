@@ -83,7 +83,7 @@ def _equations(a: str, b: str, how: How) -> bool | None:
 def _same_equation(a: Sequence[str], b: Sequence[str], how: How) -> bool | None:
     work = how.algebra
     sides = [[formula.read(side, work) for side in pair] for pair in (a, b)]
-    one, other = (work.difference(*pair) for pair in sides)
+    one, other = (polynomial.cleared(work.difference(*pair)) for pair in sides)
     if polynomial.proportional(one, other):
         return True
     if not one or not other:
