@@ -4,8 +4,8 @@ r"""Answers per second of the verifier `math`, and whom it agrees with; math-ver
     python benchmarks/math_scoring.py --data ../shared/data --most 300 --show
 
 Ours runs on two worker processes; math-verify as its README shows it, `verify(parse(gold),
-parse(answer))` for each answer, in one process. Each set of answers goes through both, one after the
-other. Starting a process and importing is not part of the time by the clock; it is part of the
+parse(answer))` for each answer, in one process. Each set of answers goes through both, one after
+the other. Starting a process and importing is not part of the time by the clock; it is part of the
 processor time, which counts every process. Sets: real outputs with labels, real traces, each
 benchmark's reference in a box, and each reference against those of other problems, which is wrong
 unless both are equal.

@@ -1,9 +1,9 @@
 """Processes of math-verify that can be killed, and the questions put to them.
 
 Threads share a pool: each takes a process that is free. A question that uses more than 1.2 s of
-processor time or a minute by the clock costs the process its life and is answered with the reason; the
-next process is started at once. No signal handler and no alarm is installed in the process of the
-caller.
+processor time, or a minute by the clock, costs the process its life and is answered with the
+reason; the next process is started at once. No signal handler and no alarm is installed in the
+process of the caller.
 """
 
 from __future__ import annotations
