@@ -90,3 +90,18 @@ def test_times(text: str, found: tuple[int, bool] | None) -> None:
 )
 def test_dates(text: str, found: tuple[int | None, int, int] | None) -> None:
     assert quantity.date(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("4 \\text{ boxes, } 0 \\text{ balls}", "4"),
+        ("4 boxes and 0 balls", "4"),
+        ("4 boxes and 1 ball", ""),
+        ("4 boxes and 0 boxes", ""),
+        ("4, 0", ""),
+        ("4 boxes", ""),
+    ],
+)
+def test_one_quantity_beside_nothing(text: str, number: str) -> None:
+    assert quantity.alone(text) == number

@@ -67,6 +67,8 @@ def decide(
     number_a, number_b = number(flat_a), number(flat_b)
     if number_a and number_b is None and (lettered := LETTER_UNIT.fullmatch(flat_b)):
         number_b = number(lettered[1])
+    if number_a and number_b is None and (only := quantity.alone(said)):
+        return number_a.value == Fraction(only), "unit, others 0"
     if number_a and number_b:
         scaled = _converted(expected, said)
         if scaled not in (None, 1):

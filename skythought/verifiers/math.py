@@ -31,7 +31,8 @@ TOWER = re.compile(rf"{POWER}[\s{{(]*-?[\d.]+[\s}})]*(?:{POWER}|!)")
 EXPONENT = re.compile(rf"{POWER}[\s{{(]*-?(\d+)")
 FACTORIAL = re.compile(r"\d{5,}[\s})]*!|![\s})\]]*!")
 # Choices in a question: "\nA. text", "(A) text", "\textbf{(A)}\ text".
-OPTION = re.compile(r"(?:^|(?<=[\s{~]))\(?([A-J])[).:](?=[\s}\\~$])[}\s~\\]*")
+OPTION = re.compile(r"(?:^|(?<=[\s{~]))\(?([A-J])[).:](?=[\s}\\~$])(?:\}|\\[ ,;]|[\s~])*")
+BEHIND = re.compile(r"(?:\\q?quad|\\textbf\s?\{?|\\text\s?\{?|[\s,;($])+$")
 MAX_OPTION_CHARS = 200
 
 PROCESSES = MathPool()
@@ -119,7 +120,7 @@ def choices(question: str) -> dict[str, str]:
             break
         end = found[i + 1].start() if i + 1 < len(found) else len(question)
         text = question[match.end() : end].partition("\n")[0][:MAX_OPTION_CHARS]
-        texts[match[1]] = re.sub(r"\\(?:q?quad|textbf|text)\s*\{?\s*$|[\s,;($]+$", "", text).strip()
+        texts[match[1]] = BEHIND.sub("", text)
     return texts
 
 

@@ -57,6 +57,8 @@ def parts(text: str) -> Parts:
             if len(items) > 1 and _balanced(inside):
                 return Parts("tuple", items, opening + closing)
     items = split(text)
+    if len(items) > 1:
+        items = [notation.unify(item) for item in items]  # each may have its unit
     whole = _expand(items)
     return Parts("list" if len(whole) > 1 else "one", whole)
 

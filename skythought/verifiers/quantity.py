@@ -66,6 +66,7 @@ SPACES = re.compile(r"\\[!,;: ]|~|\xa0")
 DEGREES = re.compile(r"(?:\^\s*\{?\s*\\circ\s*\}?|°|\\degree)\s*\.?$")
 BEHIND = re.compile(r"(?<=[\d})])\s*([a-zA-Z][a-zA-Z /.]*?)\s*(?:\^\{?(\d)\}?|([²³]))?\.?$")
 CLOCK = re.compile(r"(\d{1,2})(?::(\d\d))?\s*(?:([ap])\.?\s*m\b\.?)?", re.IGNORECASE)
+QUANTITY = re.compile(r"(\d{1,12}(?:\.\d{1,12})?) ([a-zA-Z]{3,20})(?: ?,| and)? ?")
 DATES = (
     re.compile(r"(?P<month>[a-z]{3,9})\.? (?P<day>\d{1,2})(?:st|nd|rd|th)?(?:,? (?P<year>\d{4}))?"),
     re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<month>[a-z]{3,9})(?:,? (?P<year>\d{4}))?"),
@@ -136,6 +137,17 @@ def date(text: str) -> tuple[int | None, int, int] | None:
         if month and 1 <= month <= 12 and 1 <= int(found["day"]) <= 31:
             return int(found["year"]) if found["year"] else None, month, int(found["day"])
     return None
+
+
+def alone(text: str) -> str:
+    """Give the number of several quantities that is not 0: 4 of "4 boxes and 0 balls"."""
+    text = plain(text)
+    found = QUANTITY.findall(text)
+    if len(found) < 2 or QUANTITY.sub("", text).strip(" .,"):
+        return ""
+    kept = [number for number, _ in found if float(number)]
+    units = {_singular(word) for _, word in found}
+    return kept[0] if len(kept) == 1 and len(units) == len(found) else ""
 
 
 def _month(name: str) -> int:

@@ -26,7 +26,8 @@ from skythought.verifiers.single import Decision, single
 MAX_PARTS = 60
 MATRIX = re.compile(r"\\begin\{([pbBvV]?matrix)\}(.*?)\\end\{\1\}", re.DOTALL)
 SEPARATORS = re.compile(
-    r"\s*,?\s*\\text\{\s*(?:,\s*)?(?:and|or)\s*\}\s*|\s*,?\s+(?:and|or)\s+|\s*;\s*"
+    r"(?<=[\d}])\s*\\text\{[^{}]*(?:,|\b(?:and|or))\s*\}\s*"  # 4 \text{ boxes and } 2
+    r"|\s*,?\s*\\text\{\s*(?:,\s*)?(?:and|or)\s*\}\s*|\s*,?\s+(?:and|or)\s+|\s*;\s*"
 )
 REALS = re.compile(r"\\mathbb\s*\{?\s*R\s*\}?|ℝ")
 UNKNOWN = re.compile(r"\\(?:neq?|[lc]?dots)(?![a-zA-Z])")
