@@ -30,6 +30,7 @@ PLAIN = st.text(st.characters(exclude_characters="\\{}", exclude_categories=["Cs
         ("\\boxed{5} and \\boxed{5}", "5", "boxed"),
         ("\\boxed{3}, and therefore \\boxed{5}", "5", "boxed"),
         ("\\boxed{\\boxed{5}}", "5", "boxed"),
+        ("the answer is therefore $7+14=21$.", "7+14=21", "answer is"),
         ("The answer is $69$, $84$ and $7$.", "69, 84, 7", "answer is"),
         ("So.\n\n## Final answer\n\n$7$", "7", "answer is"),
         ("所以答案是28,800种。", "28800", "answer is, last number"),

@@ -33,7 +33,7 @@ MAX_BARE_WORDS = 4
 ANSWER_IS = re.compile(
     r"(?:\banswer(?: (?:is|are|was|would be|must be|should be)\b|(?:\*\*)?\s?[:=]|\*\*[ \t]*\n)"
     r"|^#{1,6} [^\n]{0,40}\banswer[ \t]*\n|答案(?:是|为|:|：))"
-    r"(?:\s|[*:])*",
+    r"(?:\s|[*:])*(?:(?:therefore|thus|then|hence|simply|just|indeed)\b,?\s*)?",
     re.IGNORECASE | re.MULTILINE,
 )
 # What may stand between the boxes of one answer: "\\boxed{1} and \\boxed{2}", "x = ..., y = ...".
