@@ -79,6 +79,8 @@ def test_parts(text: str, kind: str, items: list[str]) -> None:
         ("12", "3 \\cdot 4 = 12", (True, "equation")),
         ("7", "2x+3 = 7", (None, "")),
         ("1,2,\\ldots,n", "1,2,n", (None, "")),
+        ("p=5 and all primes p \\equiv 1", "5", (False, "words")),
+        ("p=5 and all primes p \\equiv 1", "p \\equiv 1", (None, "")),
         (
             "\\begin{pmatrix}1\\\\2\\end{pmatrix}",
             "\\begin{bmatrix}1\\\\2\\end{bmatrix}",

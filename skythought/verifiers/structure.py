@@ -30,6 +30,8 @@ SEPARATORS = re.compile(
     r"|\s*,?\s*\\text\{\s*(?:,\s*)?(?:and|or)\s*\}\s*|\s*,?\s+(?:and|or)\s+|\s*;\s*"
 )
 REALS = re.compile(r"\\mathbb\s*\{?\s*R\s*\}?|ℝ")
+WORDS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}")
+SENTENCE = 3  # words
 UNKNOWN = re.compile(r"\\(?:neq?|[lc]?dots)(?![a-zA-Z])")
 
 
@@ -41,6 +43,8 @@ def compare(expected: str, said: str, rules: Rules) -> Decision:
 def _compare(expected: str, said: str, how: How) -> Decision:
     if "\\begin" in expected or "\\begin" in said:
         return _matrices(expected, said, how), "matrix"
+    if len(WORDS.findall(expected)) >= SENTENCE and readable(said, how.algebra):
+        return False, "words"  # a condition is no value
     expected, said = (
         SEPARATORS.sub(",", REALS.sub(r"(-\\infty,\\infty)", t)) for t in (expected, said)
     )
