@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -299,6 +300,15 @@ def test_a_pool_answers_several_threads_at_once() -> None:
     assert found == [Reply(equal=True)] * 4
     pool.close()
     assert all(process._process is None for process in pool._all)
+
+
+def test_a_forked_process_has_its_own() -> None:
+    asked = ("\\sec^2(y)", "\\tan^2(y)+1")
+    assert verifier.compare(*asked) == (True, "math-verify")
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        found = pool.starmap(verifier.compare, [asked] * 4)
+    assert found == [(True, "math-verify")] * 4
+    assert verifier.compare(*asked) == (True, "math-verify")
 
 
 def test_an_event_loop_may_ask() -> None:

@@ -33,7 +33,12 @@ class MathPool:
     """A few processes; one that has been used is used again before another is started."""
 
     def __init__(self, size: int | None = None) -> None:
-        self._all = [MathProcess() for _ in range(size or min(MOST, os.cpu_count() or 1))]
+        self._size = size or min(MOST, os.cpu_count() or 1)
+        self._renew()
+        os.register_at_fork(after_in_child=self._renew)  # the parent's are not for the child
+
+    def _renew(self) -> None:
+        self._all = [MathProcess() for _ in range(self._size)]
         self._free: queue.LifoQueue[MathProcess] = queue.LifoQueue()
         for process in self._all:
             self._free.put(process)
@@ -59,6 +64,7 @@ class MathProcess:
         self.deadline_s = deadline_s
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()
         self._ready = False
         self._asked = 0
         atexit.register(self.close)
@@ -144,7 +150,7 @@ class MathProcess:
 
     def _stop(self) -> None:
         process, self._process, self._asked = self._process, None, 0
-        if process is None:
+        if process is None or self._owner != os.getpid():  # after a fork, it is the parent's
             return
         process.kill()
         process.wait()
