@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skythought.verifiers import exact
@@ -47,65 +47,7 @@ def test_decisions(expected: str, said: str, decided: tuple[bool, str] | None) -
     assert exact.decide(expected, said) == decided
 
 
-@pytest.mark.parametrize(
-    ("text", "unified"),
-    [
-        ("\\dfrac12", "\\frac{1}{2}"),
-        ("\\frac{14}3", "\\frac{14}{3}"),
-        ("2\\sqrt3", "2\\sqrt{3}"),
-        ("2√3", "2\\sqrt{3}"),
-        ("sqrt(5)", "\\sqrt{5}"),
-        ("x²", "x^{2}"),
-        ("10⁻³", "10^{-3}"),
-        ("½", "\\frac{1}{2}"),
-        ("3½", "3\\frac{1}{2}"),
-        ("9**2", "9^2"),
-        ("**9**", "9"),
-        ("5 \\text{ cm}^2", "5"),
-        ("5 miles per hour.", "5"),
-        ("2 sin x", "2 sin x"),
-        ("5 x", "5 x"),
-        ("\\$5", "5"),
-        ("90^{\\circ}", "90"),
-        ("\\left( 1, 2 \\right)", "( 1, 2 )"),
-        ("\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}", "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}"),
-        ("9\\text{:}30", "9:30"),
-        ("\\varnothing", "\\emptyset"),
-        ("\\text{Evelyn}", "Evelyn"),
-        ("", ""),
-    ],
-)
-def test_unify(text: str, unified: str) -> None:
-    assert exact.unify(text) == unified
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("18", Fraction(18)),
-        ("-1.50", Fraction(-3, 2)),
-        (".5", Fraction(1, 2)),
-        ("14/3", Fraction(14, 3)),
-        ("-\\frac{14}{3}", Fraction(-14, 3)),
-        ("1\\frac{1}{2}", Fraction(3, 2)),
-        ("-1 1/2", Fraction(-3, 2)),
-        ("1.2\\times10^{5}", Fraction(120_000)),
-        ("1.2e-1", Fraction(3, 25)),
-        ("0.1\\overline{6}", Fraction(1, 6)),
-        ("-.\\overline{3}", Fraction(-1, 3)),
-        ("three", Fraction(3)),
-        ("1/0", None),
-        ("1 2", None),
-        ("x", None),
-        ("", None),
-        ("1e999999999", None),
-    ],
-)
-def test_number(text: str, value: Fraction | None) -> None:
-    found = exact.number(text)
-    assert (found.value if found else None) == value
-
-
+@settings(deadline=None)
 @given(FRACTIONS, FRACTIONS)
 def test_fractions_are_equal_when_they_are(one: Fraction, other: Fraction) -> None:
     for text in (f"{one}", f"\\frac{{{one.numerator}}}{{{one.denominator}}}"):
@@ -115,17 +57,20 @@ def test_fractions_are_equal_when_they_are(one: Fraction, other: Fraction) -> No
         assert decided[0] == (one == other)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**12))
 def test_thousands(value: int) -> None:
     for mark in (",", "{,}", ",\\!", "\\,", " "):
         assert exact.decide(f"{value:,}".replace(",", mark), str(value)) == (True, "text")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_any_text_equals_itself(text: str) -> None:
     assert exact.decide(text, text) == (True, "text")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_decisions_do_not_depend_on_the_order_of_numbers(one: str, other: str) -> None:
     there, back = exact.decide(one, other), exact.decide(other, one)

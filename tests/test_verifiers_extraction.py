@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skythought.verifiers import extraction
@@ -24,6 +24,22 @@ PLAIN = st.text(st.characters(exclude_characters="\\{}", exclude_categories=["Cs
         ("\\boxed{\\left\\{x\\right.}", "\\left\\{x\\right.", "boxed"),
         ("\\boxed{a \\\\{b}}", "a \\\\{b}", "boxed"),
         ("\\boxed{7", "7", "last number"),
+        ("$\\boxed{1}$ and $\\boxed{2}$", "1, 2", "boxes"),
+        ("$x = \\boxed{1}$, $y = \\boxed{2}$", "1, 2", "boxes"),
+        ("\\boxed{1}, \\boxed{2} or \\boxed{3}", "1, 2, 3", "boxes"),
+        ("\\boxed{5} and \\boxed{5}", "5", "boxed"),
+        ("\\boxed{3}, and therefore \\boxed{5}", "5", "boxed"),
+        ("\\boxed{\\boxed{5}}", "5", "boxed"),
+        ("the answer is therefore $7+14=21$.", "7+14=21", "answer is"),
+        ("The answer is $69$, $84$ and $7$.", "69, 84, 7", "answer is"),
+        ("So.\n\n## Final answer\n\n$7$", "7", "answer is"),
+        ("所以答案是28,800种。", "28800", "answer is, last number"),
+        (
+            "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}",
+            "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}",
+            "whole text",
+        ),
+        ("864 \\mbox{ inches}^2", "864 \\mbox{ inches}^2", "whole text"),
         ("sandboxed{3} 4", "4", "last number"),
         ("<answer>42</answer>", "42", "answer tag"),
         ("<answer>42", "42", "answer tag"),
@@ -82,12 +98,14 @@ def test_nothing_to_find(text: str) -> None:
     assert extraction.extract(text) is None
 
 
+@settings(deadline=None)
 @given(PLAIN, st.text())
 def test_a_box_at_the_end_is_found(inside: str, before: str) -> None:
     found = extraction.extract(f"{before}\\boxed{{{inside}}}")
     assert found == (inside.strip(), "boxed")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_read(text: str) -> None:
     found = extraction.extract(text)

@@ -21,6 +21,8 @@ from skythought.records import Outcome, Problem, Trace, Verdict
 VERIFIERS = {
     "number": "skythought.verifiers.number:NUMBER",  # one exact number
     "math": "skythought.verifiers.math:MATH",  # numbers, expressions, sets, intervals, short texts
+    "math_strict": "skythought.verifiers.math:MATH_STRICT",  # only as the reference states it
+    "math_lenient": "skythought.verifiers.math:MATH_LENIENT",  # whatever a published grader takes
     "code": "skythought.verifiers.code:CODE",  # programs, run on tests in a sandbox
 }
 

@@ -1,4 +1,4 @@
-r"""Equality that needs no computer algebra: the same text, the same number, the same words.
+r"""Equality that needs no algebra: the same text, the same number, the same words.
 
     decide("\frac{14}{3}", "14/3")   -> True, "number"
     decide("\$32,\!348", "32348")    -> True, "text"
@@ -7,245 +7,207 @@ r"""Equality that needs no computer algebra: the same text, the same number, the
     decide("p - q", "-q + p")        -> None: somebody else has to decide
 
 Left out of the comparison: spaces, `\left` and `\right`, emphasis, currency signs, degrees, units
-after a number, and the name in `x = 5` unless both sides name different things. 50 % is 50 and 0.5.
-The base of `21_8` counts where both sides name one. A decimal of four or more places equals what it
-is the rounding of.
+after a number, and the name in `x = 5` unless both sides name different things. Units of one kind
+are converted where both sides name one. The base of `21_8` counts where both sides name one. What
+graders disagree about is in `rules.py`.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import NamedTuple
 
-MIN_PLACES = 4  # decimals with fewer places are compared exactly
-MAX_PLACES = 6  # to which expressions are compared with decimals
-SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-COUNTS = (
-    *("zero", "one", "two", "three", "four", "five", "six"),
-    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+from skythought.verifiers import quantity
+from skythought.verifiers.notation import (
+    BASE,
+    DECIMAL,
+    Number,
+    in_base,
+    is_rounded,
+    is_words,
+    number,
+    places_rule,
+    squeeze,
+    unify,
+    without_names,
 )
-SHORT_UNITS = {
-    "cm",
-    "km",
-    "mm",
-    "kg",
-    "mg",
-    "ml",
-    "ft",
-    "in",
-    "hr",
-    "hrs",
-    "lb",
-    "lbs",
-    "oz",
-    "pm",
-    "am",
-    "mi",
-    "yd",
-    "sq",
-}
-FUNCTIONS = {"sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "and", "mod"}
+from skythought.verifiers.rules import DEFAULT, NEAR, Rules
 
-ROW_END = "\N{SYMBOL FOR NEWLINE}"  # stands for `\\\\` while other backslashes are read
-DROPPED = re.compile(
-    r"\\(?:left|right|big|Big|displaystyle)(?![a-zA-Z])|\\[!,;:]|\\quad|\\qquad|\\%|%|\\\$|\$"
-    r"|\^\{?\\circ\}?|°|\\degree|\\ "
-)
-EMPHASIS = re.compile(r"^\*\*|\*\*$|(?<=\s)\*\*(?=\S)|(?<=\S)\*\*(?=\s)")
-# How people and models write LaTeX in Unicode.
-SIGNS = str.maketrans(
-    {
-        "−": "-",
-        "π": "\\pi ",
-        "∞": "\\infty ",
-        "×": "\\times ",
-        "·": "\\cdot ",
-        "≤": "\\le ",
-        "≥": "\\ge ",
-        "≠": "\\ne ",
-        "≈": "\\approx ",
-        "∪": "\\cup ",
-        "∩": "\\cap ",
-        "∈": "\\in ",
-        "±": "\\pm ",
-        "∅": "\\emptyset ",
-        "~": " ",
-        "\xa0": " ",
-    }
-)
-RAISED = re.compile(r"[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-VULGAR = re.compile(r"[¼-¾⅐-⅞]")
-ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|(\d+|[a-zA-Z]))")
-TEXT_UNIT = re.compile(r"(?<=[\d}iI)])\s*\\text\{[^{}]*\}\s*(?:\^\{?\d\}?)?$")
-WORD_UNIT = re.compile(r"(?<=[\d}])\s+([a-zA-Z][a-zA-Z /.]*?)(?:\^\{?\d\}?)?$")
-NAME_LAST = re.compile(r"^([^=<>]+?)\s*=\s*([a-zA-Z])$")
-NAME = re.compile(r"^([a-zA-Z](?:\([a-zA-Z]\))?)\s*(?:=|\\in(?![a-zA-Z]))\s*(?=[^=])")
-FRACTION_PART = r"\s*(\d|[a-zA-Z]|\{[^{}]*\})"
-THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(?:\.\d+)?")
-DECIMAL = r"(?:\d+\.?\d*|\.\d+)"
+TEXT = re.compile(r"\\text\{([^{}]*)\}")
+CHOICE_TEXT = re.compile(r"\(?([A-J])[).:]\s*(\S.*)", re.DOTALL)
+RATIO = re.compile(r"(\d{1,9}):(\d{1,9})")
+LETTER_UNIT = re.compile(rf"([+-]?{DECIMAL}) ?[{''.join(sorted(quantity.LETTERS))}]")
 CHOICE = re.compile(r"\(?([A-J])(?:[).:]|$|\s+(?![=+\-*/^]))")
-BASE = re.compile(r"([0-9A-Za-z]+)_\{?\(?(\d{1,2})\)?\}?")
-REPEATING = re.compile(r"([+-]?)(\d*)\.(\d*)\\overline\{(\d+)\}")
+CLOCK = re.compile(r"\d:\d\d|\d\W*(?:\\text\{\s*)?[apAP]\.?\s?[mM]")
+FORMULA = re.compile(r"\d")
+WORD = re.compile(r"[^\W\d_]{3}")
 
 
-class Number(NamedTuple):
-    """A number and how it was written."""
+def decide(
+    expected: str, said: str, rules: Rules = DEFAULT, options: Mapping[str, str] | None = None
+) -> tuple[bool, str] | None:
+    """Say whether two answers are equal and by which rule; None where these rules cannot tell.
 
-    value: Fraction
-    places: int  # decimal places; 0 for whole numbers and fractions
-    digits: int  # significant digits written
-
-
-def decide(expected: str, said: str) -> tuple[bool, str] | None:
-    """Say whether two answers are equal and by which rule; None where these rules cannot tell."""
-    a, b = unify(expected), unify(said)
-    name_a, name_b = NAME.match(a), NAME.match(b)
-    if not (name_a and name_b and name_a[1] != name_b[1]):
-        a, b = NAME.sub("", a), NAME.sub("", b)
+    `options` are the texts of the choices by their letters, where the question has some.
+    """
+    if rules.units and (missing := _unit_missing(expected, said)):
+        return False, missing
+    if CLOCK.search(expected) and CLOCK.search(said):
+        times = quantity.minutes(expected), quantity.minutes(said)
+        if times[0] and times[1]:
+            return _same_time(times[0], times[1]), "time"
+    a, b = without_names(unify(expected), unify(said))
+    shares = "%" in expected or "percent" in expected, "%" in said or "percent" in said
+    literal = rules.percent == "literal" and shares[0] != shares[1]
     flat_a, flat_b = squeeze(a), squeeze(b)
-    if flat_a == flat_b:
-        return True, "text"
+    if flat_a == flat_b and not literal:
+        scaled = _converted(expected, said)
+        return (True, "text") if scaled in (None, 1) else (False, "unit")
     number_a, number_b = number(flat_a), number(flat_b)
+    if number_a and number_b is None and (lettered := LETTER_UNIT.fullmatch(flat_b)):
+        number_b = number(lettered[1])
+    if number_a and number_b is None and (only := quantity.alone(said)):
+        return number_a.value == Fraction(only), "unit, others 0"
     if number_a and number_b:
-        shares = "%" in expected, "%" in said
-        return _equal(number_a, number_b, shares)
-    base_a, base_b = BASE.fullmatch(flat_a), BASE.fullmatch(flat_b)
+        scaled = _converted(expected, said)
+        if scaled not in (None, 1):
+            return number_a.value == number_b.value * scaled, "unit"
+        return same_number(number_a, number_b, shares, rules)
+    return _in_words(expected, said, (a, b), (flat_a, flat_b), rules, options or {})
+
+
+def _in_words(
+    expected: str,
+    said: str,
+    unified: tuple[str, str],
+    flat: tuple[str, str],
+    rules: Rules,
+    options: Mapping[str, str],
+) -> tuple[bool, str] | None:
+    """Compare digits in a base, choices, times, dates, ratios and words."""
+    base_a, base_b = BASE.fullmatch(flat[0]), BASE.fullmatch(flat[1])
     if base_a and base_b:
-        return _in_base(base_a) == _in_base(base_b), "base"
-    if base_a and base_a[1] == flat_b and flat_b.isdigit():
-        return True, "base left out"
-    choice = CHOICE.fullmatch(flat_a)
+        return in_base(base_a) == in_base(base_b), "base"
+    if base_a and base_a[1] == flat[1] and flat[1].isdigit():
+        return not rules.units, "base left out"
+    for base, other in ((base_a, number(flat[1])), (base_b, number(flat[0]))):
+        if base and other and isinstance(value := in_base(base), int):
+            return base is base_b and value == other.value, "base"
+    choice = CHOICE.fullmatch(flat[0])
     if choice:
-        chosen = CHOICE.match(re.sub(r"\\text\{([^{}]*)\}", r"\1", b))
+        chosen = CHOICE.match(TEXT.sub(r"\1", unified[1]))
+        chosen = chosen or (CHOICE.fullmatch(flat[1].upper()) if not rules.case else None)
         if chosen:
             return chosen[1] == choice[1], "choice"
-    if is_words(a):
-        return _letters(a) == _letters(b), "words"
+        letter = _option(unified[1], options, rules) if rules.texts else ""
+        if letter:
+            return letter == choice[1], "choice, text"
+    written = CHOICE_TEXT.fullmatch(TEXT.sub(r"\1", unified[0]))
+    if written:
+        chosen = CHOICE.match(TEXT.sub(r"\1", unified[1]))
+        if chosen:
+            return chosen[1] == written[1], "choice"
+        if rules.texts:
+            return decide(written[2], said, rules)
+    time, whole = quantity.minutes(said), number(flat[0])
+    if whole and time and not rules.units:
+        return whole.value * 60 in (time[0], (time[0] - 720) % 1440), "time"
+    days = quantity.date(expected), quantity.date(said)
+    if days[0] and days[1]:
+        return _same_date(days[0], days[1]), "date"
+    ratio = _ratio(flat[0], flat[1])
+    if ratio is not None:
+        return ratio, "ratio"
+    if is_words(unified[1]) and FORMULA.search(unified[0]) and not WORD.search(unified[0]):
+        return False, "words"
+    if is_words(unified[0]):
+        if rules.case and _letters(unified[0]) == _letters(unified[1]):
+            same = _spaced(unified[0]) == _spaced(unified[1])
+            return same, "words"
+        return _letters(unified[0]) == _letters(unified[1]), "words"
     return None
 
 
-def unify(text: str) -> str:
-    """Write an answer without what does not matter; what is left is still LaTeX."""
-    text = VULGAR.sub(_vulgar, RAISED.sub(_raised, text.strip())).translate(SIGNS)
-    text = text.replace("\\\\", ROW_END).replace("{,}", ",").replace("\\(", "").replace("\\)", "")
-    text = EMPHASIS.sub("", ROOT.sub(lambda m: f"\\sqrt{{{m[1] or m[2]}}}", text))
-    text = re.sub(r"(?<=[\w)}])\s*\*\*\s*(?=[\w({-])", "^", text)  # a power, as in Python
-    text = re.sub(r"\\[dtc]frac(?![a-zA-Z])", r"\\frac", text)
-    text = re.sub(r"\\varnothing(?![a-zA-Z])", r"\\emptyset", text)
-    text = re.sub(r"\\(?:mathrm|mbox|textbf|textit|textrm|operatorname)(?=\{)", r"\\text", text)
-    text = re.sub(r"\\text\{([^{}a-zA-Z]+)\}", r"\1", text)
-    text = DROPPED.sub("", text).strip().removesuffix(".").strip()
-    text = re.sub(rf"\\frac{FRACTION_PART}{FRACTION_PART}", _braces, text)
-    text = re.sub(r"\\sqrt\s*(\d)", r"\\sqrt{\1}", text)
-    text = re.sub(r"(?<![\\a-zA-Z])sqrt\(([^()]*)\)", r"\\sqrt{\1}", text)
-    text = re.sub(r"(?<![\\a-zA-Z])pi(?![a-zA-Z])", r"\\pi", text)
-    whole = re.fullmatch(r"\\text\{([^{}]*)\}", text)
-    text = whole[1].strip() if whole else TEXT_UNIT.sub("", text)
-    unit = WORD_UNIT.search(text)
-    text = _without_unit(text, unit) if unit else text
-    return NAME_LAST.sub(r"\2=\1", text).replace(ROW_END, "\\\\")
-
-
-def squeeze(text: str) -> str:
-    """Take away spaces that do not part two numbers, and thousands separators."""
-    text = re.sub(r"\s+", " ", text)
-    text = re.sub(r"(?<!\d) | (?!\d)", "", text)
-    return re.sub("[, ]", "", text) if THOUSANDS.fullmatch(text) else text
-
-
-def number(text: str) -> Number | None:
-    """Read a squeezed text as one number, in any of the ways numbers are written."""
-    if text.lower() in COUNTS:
-        return Number(Fraction(COUNTS.index(text.lower())), 0, 0)
-    if re.fullmatch(rf"[+-]?{DECIMAL}", text):
-        places = len(text.partition(".")[2])
-        return Number(Fraction(text), places, len(re.sub(r"\D", "", text).lstrip("0")))
-    part = rf"([+-]?{DECIMAL})"
-    found = re.fullmatch(rf"([+-]?)(\d*)\\frac\{{{part}\}}\{{{part}\}}", text)
-    found = found or re.fullmatch(rf"([+-]?)(?:(\d+) )?{part}/{part}", text)
-    if found:
-        sign, whole, above, below = found.groups()
-        if Fraction(below) == 0:
-            return None
-        size = Fraction(whole or 0) + Fraction(above) / Fraction(below)
-        return Number(-size if sign == "-" else size, 0, 0)
-    power = r"([+-]?\d{1,3})"
-    found = re.fullmatch(rf"{part}(?:\\times|\\cdot|\*)10\^\{{?{power}\}}?", text)
-    found = found or re.fullmatch(rf"{part}[eE]{power}", text)
-    if found:
-        return Number(Fraction(found[1]) * Fraction(10) ** int(found[2]), 0, 0)
-    if found := REPEATING.fullmatch(text):
-        sign, whole, first, again = found.groups()
-        size = Fraction(f"{whole or 0}.{first or 0}")
-        size += Fraction(int(again), (10 ** len(again) - 1) * 10 ** len(first))
-        return Number(-size if sign == "-" else size, 0, 0)
-    return None
-
-
-def places(expected: str, said: str) -> int:
-    """Give the places to which a decimal is compared with an expression: its own, 6 at most."""
-    found = [number(squeeze(NAME.sub("", text))) for text in (expected, said)]
-    exact = [min(n.places, n.digits) for n in found if n]
-    return min([MAX_PLACES, *(n for n in exact if n >= MIN_PLACES)])
-
-
-def is_words(text: str) -> bool:
-    """Say whether a text is words of a language and not a formula."""
-    words = re.findall(r"[^\W\d_]+", text)
-    return bool(re.fullmatch(r"[^\W\d_][\w\s.,:'’-]*", text)) and max(map(len, words)) >= 3
-
-
-def _equal(a: Number, b: Number, shares: tuple[bool, bool]) -> tuple[bool, str]:
+def same_number(a: Number, b: Number, shares: tuple[bool, bool], rules: Rules) -> tuple[bool, str]:
+    """Compare the numbers of a reference and an answer, which may be shares in percent."""
+    if rules.percent == "literal" and shares[0] != shares[1]:
+        a, b = (
+            n._replace(value=n.value / 100) if share else n
+            for n, share in zip((a, b), shares, strict=True)
+        )
     if a.value == b.value:
+        if rules.reduced and a.reduced and not b.reduced:
+            return False, "number, not reduced"
         return True, "number"
-    if shares[0] != shares[1]:  # 50 % is 0.5 too
-        share, plain = (a, b) if shares[0] else (b, a)
-        if share.value == 100 * plain.value:
+    if rules.percent == "any" or (rules.percent == "sign" and shares[0] != shares[1]):
+        share, plain = (b, a) if shares[1] and not shares[0] else (a, b)
+        if share.value == 100 * plain.value:  # 50 % is 0.5 too
             return True, "number, percent"
+        if rules.percent == "any" and plain.value == 100 * share.value:
+            return True, "number, percent"
+    if rules.decimals == "exact":
+        return False, "number"
+    if rules.decimals == "near" and abs(a.value - b.value) <= abs(a.value) * Fraction(*NEAR):
+        return True, "number, nearly"
     short = min((n for n in (a, b) if n.places), key=lambda n: n.places, default=None)
-    if short is not None and min(short.places, short.digits) >= MIN_PLACES:
+    if short is not None and is_rounded(short):
         near = abs(a.value - b.value) <= Fraction(1, 2 * 10**short.places)
-        return near, f"number, {short.places} places"
+        return near, places_rule(short)
     return False, "number"
 
 
-def _in_base(found: re.Match[str]) -> object:
-    """Give the value of digits in a base, or what is written where that is no number."""
-    try:
-        return int(found[1], int(found[2]))
-    except ValueError:  # `a_1`, or a digit the base does not have
-        return found.groups()
+def _unit_missing(expected: str, said: str) -> str:
+    """Name what is wrong with the unit of an answer, "" where nothing is."""
+    wanted, found = quantity.unit(expected), quantity.unit(said)
+    if not wanted or wanted == found or quantity.scale(wanted, found) is not None:
+        return ""
+    return "another unit" if found else "unit missing"
 
 
-def _raised(found: re.Match[str]) -> str:
-    return f"^{{{unicodedata.normalize('NFKC', found[0]).replace('−', '-')}}}"
+def _converted(expected: str, said: str) -> Fraction | None:
+    """Give the size of the unit of an answer in that of the reference, if both name one."""
+    if not (said[-1:].isalpha() or "}" in said or "$" in said):
+        return None
+    found = quantity.unit(said)
+    return quantity.scale(found, quantity.unit(expected)) if found else None
 
 
-def _vulgar(found: re.Match[str]) -> str:
-    above, _, below = unicodedata.normalize("NFKC", found[0]).partition("⁄")
-    return f"\\frac{{{above}}}{{{below}}}"
+def _option(text: str, options: Mapping[str, str], rules: Rules) -> str:
+    """Find the letter of the choice that a text states, "" where none or several say so."""
+    found = [
+        letter
+        for letter, option in options.items()
+        if (decided := decide(option, text, rules)) and decided[0]
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def _same_time(a: tuple[int, bool], b: tuple[int, bool]) -> bool:
+    """Compare times of day; one without am or pm may be either."""
+    return a[0] == b[0] or (a[1] != b[1] and (a[0] - b[0]) % 720 == 0)
+
+
+def _same_date(a: tuple[int | None, int, int], b: tuple[int | None, int, int]) -> bool:
+    return a[1:] == b[1:] and (a[0] == b[0] or None in (a[0], b[0]))
+
+
+def _ratio(a: str, b: str) -> bool | None:
+    """Compare 3:4 with 6:8, or with a number; None where neither is a ratio."""
+    ratios = RATIO.fullmatch(a), RATIO.fullmatch(b)
+    values = [Fraction(int(r[1]), int(r[2])) if r and int(r[2]) else None for r in ratios]
+    if ratios[0] and ratios[1]:
+        return values[0] == values[1] if None not in values else None
+    for value, other in ((values[0], b), (values[1], a)):
+        n = number(other)
+        if value is not None and n is not None and n.value == value:
+            return True
+    return None
+
+
+def _spaced(text: str) -> str:
+    return re.sub(r"[\W_]", "", text.replace("\\text", ""))
 
 
 def _letters(text: str) -> str:
     return re.sub(r"[\W_]", "", text.replace("\\text", "")).casefold()
-
-
-def _braces(found: re.Match[str]) -> str:
-    above, below = (part if part.startswith("{") else f"{{{part}}}" for part in found.groups())
-    return f"\\frac{above}{below}"
-
-
-def _without_unit(text: str, unit: re.Match[str]) -> str:
-    words = [word.strip(".").lower() for word in re.split(r"[ /]+", unit[1]) if word.strip(".")]
-    if any(word in FUNCTIONS for word in words):
-        return text
-    if not words or not all(len(w) >= 3 or w in SHORT_UNITS for w in words[:1]):
-        return text
-    rest = text[: unit.start()]
-    scale = SCALES.get(words[0])
-    if scale is None:
-        return rest
-    scaled = number(squeeze(rest))
-    return text if scaled is None else str(scaled.value * scale)

@@ -1,6 +1,7 @@
 r"""Where in an answer text the answer stands, and the name of the rule that found it.
 
     "... so each pays \boxed{\frac{14}{3}}."   -> "\frac{14}{3}", "boxed"
+    "x is \boxed{1} or \boxed{2}."             -> "1, 2", "boxes"
     "<answer>42</answer>"                      -> "42", "answer tag"
     "The answer is $x=5$, as wanted."          -> "x=5", "answer is"
     "16 - 3 - 4 = 9 ... #### 18"               -> "18", "####"
@@ -22,13 +23,30 @@ from typing import NamedTuple
 from skythought import formats
 
 TAIL_CHARS = 20_000
+LAST_NUMBER = "last number"  # the rule of last resort
+MAX_BOXES = 12
+MAX_BETWEEN = 40  # characters between two boxes of one answer
+BOX_START = "\\boxed{"
 MAX_BARE_CHARS = 200
 MAX_BARE_WORDS = 4
 
 ANSWER_IS = re.compile(
-    r"\banswer(?: (?:is|are|was|would be|must be|should be)\b|(?:\*\*)?\s*[:=]|\*\*\s*\n)"
-    r"(?:\s|[*:])*",
-    re.IGNORECASE,
+    r"(?:\banswer(?: (?:is|are|was|would be|must be|should be)\b|(?:\*\*)?\s?[:=]|\*\*[ \t]*\n)"
+    r"|^#{1,6} [^\n]{0,40}\banswer[ \t]*\n|答案(?:是|为|:|：))"
+    r"(?:\s|[*:])*(?:(?:therefore|thus|then|hence|simply|just|indeed)\b,?\s*)?",
+    re.IGNORECASE | re.MULTILINE,
+)
+# What may stand between the boxes of one answer: "\\boxed{1} and \\boxed{2}", "x = ..., y = ...".
+BETWEEN = re.compile(
+    r"[\s$.]*(?:\\[\])])?[\s$]*(?:,?\s*(?:\\text\{\s*)?(?:and|or)\b\s*\}?|,|;|\\q?quad)[\s$]*"
+    r"(?:\\[\[(])?[\s$]*(?:[a-zA-Z](?:_\d)?\s*=\s*)?"
+)
+CHINESE = re.compile(r"[\u3400-\u9fff]")
+SEPARATOR = re.compile(r"\s*(?:,?\s*(?:and|or)\b|,|;)\s*")
+# What is no word in a formula: commands, environments, text with the power of a unit.
+FORMAL = re.compile(
+    r"\\(?:text|mbox|mathrm|textbf)\s*\{[^{}]*\}(?:\^\{?\d\}?)?"
+    r"|\\(?:begin|end)\{[a-zA-Z]*\}|\\[a-zA-Z]+"
 )
 EMPHASISED = re.compile(r"\*\*([^*\n]+)\*\*")
 COMPARED_WITH = re.compile(r"\bthan\b", re.IGNORECASE)
@@ -80,9 +98,10 @@ class Extracted(NamedTuple):
 def extract(text: str) -> Extracted | None:
     """Find the answer in an answer text; None where there is neither a marker nor a number."""
     tail = text[-TAIL_CHARS:].strip()
-    boxed = formats.last_boxed(BOX.sub(r"\\boxed{", tail))
-    if boxed is not None:
-        return Extracted(boxed.strip(), "boxed")
+    if "boxed" in tail or "box{" in tail or "\x08oxed" in tail:
+        boxes = _boxes(BOX.sub(r"\\boxed{", tail))
+        if boxes:
+            return Extracted(", ".join(boxes), "boxed" if len(boxes) == 1 else "boxes")
     if loose := BOXED_WITHOUT_BRACES.findall(tail):
         return Extracted(loose[-1].rstrip(".,"), "boxed")
     if "<answer>" in tail:
@@ -97,7 +116,7 @@ def extract(text: str) -> Extracted | None:
     if is_bare(bare) and "\\boxed{" not in bare:  # such a box was never closed
         return Extracted(bare, "whole text")
     last = last_number(tail)
-    return None if last is None else Extracted(last, "last number")
+    return None if last is None else Extracted(last, LAST_NUMBER)
 
 
 def last_number(text: str) -> str | None:
@@ -112,7 +131,9 @@ def is_bare(text: str) -> bool:
     """Say whether a text is an answer by itself, not a sentence that holds one."""
     if not text or "\n" in text or len(text) > MAX_BARE_CHARS:
         return False
-    plain = re.sub(r"\\text\{[^{}]*\}|\\[a-zA-Z]+", " ", text)
+    if CHINESE.search(text) and any(c.isdigit() for c in text):
+        return False  # no spaces part the words
+    plain = FORMAL.sub(" ", text)
     if not any(c.isdigit() for c in plain):
         return len(re.findall(r"[^\W\d_]{2,}", plain)) <= MAX_BARE_WORDS
     last_digit = max(i for i, c in enumerate(plain) if c.isdigit())
@@ -120,6 +141,24 @@ def is_bare(text: str) -> bool:
     before, after = (re.findall(r"[^\W\d_]{2,}", part) for part in parts)
     unit = len(after) <= MAX_BARE_WORDS and SENTENCE_WORDS.isdisjoint(after)
     return unit and FORMULA_WORDS.issuperset(before)
+
+
+def _boxes(text: str) -> list[str]:
+    """List the last box, and those before it that belong to the same answer."""
+    found: list[str] = []
+    end = len(text)
+    for _ in range(MAX_BOXES):
+        start = text.rfind(BOX_START, 0, end)
+        inside = formats.last_boxed(text[start:end]) if start >= 0 else None
+        if inside is None:
+            break
+        between = text[start + len(BOX_START) + len(inside) + 1 : end]
+        if found and (len(between) > MAX_BETWEEN or not BETWEEN.fullmatch(between)):
+            break
+        if inside.strip() not in found:
+            found.insert(0, inside.strip())
+        end = start
+    return found
 
 
 def _stated(text: str) -> str:
@@ -144,13 +183,26 @@ def _within(text: str, rule: str) -> Extracted:
 def _first_line(text: str) -> str:
     """Cut off what follows a formula, a line or a sentence."""
     text = text.strip()
+    formulas: list[str] = []
+    rest = text
+    while len(formulas) < MAX_BOXES and (found := _formula(rest)):
+        formulas.append(found[0])
+        between = SEPARATOR.match(found[1])
+        rest = found[1][between.end() :] if between else ""
+    if formulas:
+        return ", ".join(formulas)
+    line = text.partition("\n")[0]
+    return re.split(r"\.(?:\s|$)|。", line, maxsplit=1)[0].strip()
+
+
+def _formula(text: str) -> tuple[str, str] | None:
+    """Split a text that begins with a formula into it and the rest."""
     for opening, closing in DELIMITERS.items():
         if text.startswith(opening) and closing in text[len(opening) :]:
             formula, _, rest = text[len(opening) :].partition(closing)
             if opening != "$" or not rest[:1].isdigit():  # "$5 and $3" are prices
-                return formula.strip()
-    line = text.partition("\n")[0]
-    return re.split(r"\.(?:\s|$)", line, maxsplit=1)[0].strip()
+                return formula.strip(), rest
+    return None
 
 
 def _strip(text: str) -> str:

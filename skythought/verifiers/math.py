@@ -1,20 +1,25 @@
-r"""Mathematical answers: exact rules first, then math-verify in a process that can be killed.
+r"""Mathematical answers: exact rules first, then math-verify in processes that can be killed.
 
-    expected "p - q", answer "... \boxed{-q + p}"  -> correct, detail "boxed; math-verify"
-    expected "18", answer "So 18 dollars a day."    -> correct, detail "last number; number"
+    expected "18", answer "So 18 dollars a day."       -> correct, rule "last number; text"
+    expected "p - q", answer "... \boxed{-q + p}"      -> correct, rule "boxed; algebra"
+    expected "\sec^2 x", answer "\boxed{\tan^2 x + 1}"  -> correct, rule "boxed; math-verify"
 
-An answer that cannot be compared within the limits is wrong, with the limit named in the detail: a
-model gains nothing by writing `9^{9^{9}}`. A reference that cannot is an error. Units are not
-compared. Model text is never evaluated as Python.
+Three rule sets, where published graders disagree: `math`, `math_strict` and `math_lenient` (see
+`rules.py`). An answer that cannot be compared within the limits is wrong, with the limit named in
+the rule: a model gains nothing by writing `9^{9^{9}}`. A reference that cannot is an error. Model
+text is never evaluated as Python.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache, partial
 
 from skythought.records import Problem
-from skythought.verifiers import Finding, Verifier, exact, extraction
-from skythought.verifiers.math_process import MathProcess
+from skythought.verifiers import Finding, Verifier, exact, extraction, notation, structure
+from skythought.verifiers.math_process import MathPool
+from skythought.verifiers.rules import DEFAULT, LENIENT, STRICT, Rules
 
 MAX_CHARS = 2_000
 MAX_DEPTH = 30  # of nested brackets
@@ -25,11 +30,15 @@ POWER = r"(?:\^|\*\*)"
 TOWER = re.compile(rf"{POWER}[\s{{(]*-?[\d.]+[\s}})]*(?:{POWER}|!)")
 EXPONENT = re.compile(rf"{POWER}[\s{{(]*-?(\d+)")
 FACTORIAL = re.compile(r"\d{5,}[\s})]*!|![\s})\]]*!")
+# Choices in a question: "\nA. text", "(A) text", "\textbf{(A)}\ text".
+OPTION = re.compile(r"(?:^|(?<=[\s{~]))\(?([A-J])[).:](?=[\s}\\~$])(?:\}|\\[ ,;]|[\s~])*")
+BEHIND = re.compile(r"(?:\\q?quad|\\textbf\s?\{?|\\text\s?\{?|[\s,;($])+$")
+MAX_OPTION_CHARS = 200
 
-PROCESS = MathProcess()
+PROCESSES = MathPool()
 
 
-def check(problem: Problem, answer: str) -> Finding:
+def check(problem: Problem, answer: str, rules: Rules = DEFAULT) -> Finding:
     """Compare the answer a text states with the reference.
 
     Raises:
@@ -38,30 +47,38 @@ def check(problem: Problem, answer: str) -> Finding:
     found = extraction.extract(answer.encode("utf-8", "replace").decode())  # half a surrogate pair
     if found is None:
         return Finding("no_answer", rule="no marker and no number")
-    if not exact.unify(found.text[:MAX_CHARS]):
+    if found.rule == extraction.LAST_NUMBER and not rules.last_number:
+        return Finding("no_answer", found.text, rule="no marker")
+    if not notation.unify(found.text[:MAX_CHARS]):
         return Finding("no_answer", rule=f"{found.rule}; empty")
     if len(found.text) > MAX_CHARS:
         rule, detail = f"{found.rule}; refused", f"{len(found.text)} characters"
         return Finding("incorrect", found.text[:80], rule, detail)
-    equal, rule = compare(problem.answer, found.text)
+    options = choices(problem.question) if exact.CHOICE.fullmatch(problem.answer.strip()) else {}
+    equal, rule = compare(problem.answer, found.text, rules, options)
     if equal is None:
         return Finding("error", found.text, f"{found.rule}; reference {rule}")
     return Finding("correct" if equal else "incorrect", found.text, f"{found.rule}; {rule}")
 
 
-def compare(expected: str, said: str) -> tuple[bool | None, str]:
+def compare(
+    expected: str, said: str, rules: Rules = DEFAULT, options: Mapping[str, str] | None = None
+) -> tuple[bool | None, str]:
     """Say whether two answers are equal, and the rule; None where the reference cannot be used."""
     if len(expected) > MAX_CHARS:
         return None, f"refused: {len(expected)} characters"
-    decided = exact.decide(expected, said)
+    decided = exact.decide(expected, said, rules, options)
     if decided is not None:
         return decided
-    expected, said = exact.unify(expected), exact.unify(said)
+    expected, said = notation.without_names(notation.unify(expected), notation.unify(said))
     if reason := refuse(expected):
         return None, f"refused: {reason}"
     if reason := refuse(said):
         return False, f"refused: {reason}"
-    reply = PROCESS.compare(expected, said, exact.places(expected, said))
+    equal, rule = structure.compare(expected, said, rules)
+    if equal is not None:
+        return equal, rule
+    reply = PROCESSES.compare(expected, said, notation.places(expected, said, rules))
     if isinstance(reply, str):
         return False, reply
     if not all(reply.read):
@@ -89,4 +106,24 @@ def refuse(text: str) -> str:
     return ""
 
 
-MATH = Verifier(name="math", version=3, check=check)
+@lru_cache(maxsize=256)
+def choices(question: str) -> dict[str, str]:
+    """Read the choices of a question, A and B at least; {} where it has none."""
+    found = list(OPTION.finditer(question))
+    letters = [m[1] for m in found]
+    start = next((i for i in range(len(letters)) if letters[i : i + 2] == ["A", "B"]), None)
+    if start is None:
+        return {}
+    texts: dict[str, str] = {}
+    for i, match in enumerate(found[start:], start):
+        if ord(match[1]) != ord("A") + len(texts):
+            break
+        end = found[i + 1].start() if i + 1 < len(found) else len(question)
+        text = question[match.end() : end].partition("\n")[0][:MAX_OPTION_CHARS]
+        texts[match[1]] = BEHIND.sub("", text)
+    return texts
+
+
+MATH = Verifier(name="math", version=4, check=check)
+MATH_STRICT = Verifier(name="math_strict", version=1, check=partial(check, rules=STRICT))
+MATH_LENIENT = Verifier(name="math_lenient", version=1, check=partial(check, rules=LENIENT))

@@ -1,14 +1,16 @@
-"""One math-verify process that can be killed, and the questions put to it.
+"""Processes of math-verify that can be killed, and the questions put to them.
 
-Threads may share it: they take turns. A question that uses more than 1.2 s of processor time or 5 s
-by the clock costs the process its life and is answered with the reason; the next process is started
-at once. No signal handler and no alarm is installed in the process of the caller.
+Threads share a pool: each takes a process that is free. A question that uses more than 1.2 s of
+processor time, or a minute by the clock, costs the process its life and is answered with the
+reason; the next process is started at once. No signal handler and no alarm is installed in the
+process of the caller.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import queue
 import select
 import signal
 import subprocess
@@ -21,9 +23,38 @@ import msgspec
 from skythought.errors import UserError
 from skythought.verifiers.math_worker import CPU_S, QUESTIONS, Question, Reply
 
-DEADLINE_S = 5.0  # by the clock, per question
+DEADLINE_S = 60.0  # by the clock, per question: for a process that others keep from running
 START_S = 120.0  # by the clock, for importing math-verify on a busy machine
+MOST = 4  # processes of one pool
 MODULE = "skythought.verifiers.math_worker"
+
+
+class MathPool:
+    """A few processes; one that has been used is used again before another is started."""
+
+    def __init__(self, size: int | None = None) -> None:
+        self._size = size or min(MOST, os.cpu_count() or 1)
+        self._renew()
+        os.register_at_fork(after_in_child=self._renew)  # the parent's are not for the child
+
+    def _renew(self) -> None:
+        self._all = [MathProcess() for _ in range(self._size)]
+        self._free: queue.LifoQueue[MathProcess] = queue.LifoQueue()
+        for process in self._all:
+            self._free.put(process)
+
+    def compare(self, expected: str, said: str, places: int = 6) -> Reply | str:
+        """Ask a process that is free, or wait for one; see `MathProcess.compare`."""
+        process = self._free.get()
+        try:
+            return process.compare(expected, said, places)
+        finally:
+            self._free.put(process)
+
+    def close(self) -> None:
+        """End all processes; the next question starts a new one."""
+        for process in self._all:
+            process.close()
 
 
 class MathProcess:
@@ -33,6 +64,7 @@ class MathProcess:
         self.deadline_s = deadline_s
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()
         self._ready = False
         self._asked = 0
         atexit.register(self.close)
@@ -118,7 +150,7 @@ class MathProcess:
 
     def _stop(self) -> None:
         process, self._process, self._asked = self._process, None, 0
-        if process is None:
+        if process is None or self._owner != os.getpid():  # after a fork, it is the parent's
             return
         process.kill()
         process.wait()

@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -42,13 +43,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare(question: Question) -> Reply:
     """Ask math-verify whether two texts mean the same."""
-    from math_verify import LatexExtractionConfig, parse, verify
+    from math_verify import verify
 
-    config = [LatexExtractionConfig()]
-    both = [
-        parse(f"${text}$", extraction_config=config, parsing_timeout=None)
-        for text in (question.expected, question.said)
-    ]
+    both = [_parse(text) for text in (question.expected, question.said)]
     read = tuple(any(not isinstance(part, str) for part in parsed) for parsed in both)
     equal = verify(
         *both,
@@ -58,6 +55,16 @@ def compare(question: Question) -> Reply:
     )
     equal = bool(equal) and not (all(read) and apart(both[0][0], both[1][0]))
     return Reply(equal=equal, read=(read[0], read[1]))
+
+
+@lru_cache(maxsize=256)  # the samples of one problem have one reference
+def _parse(text: str) -> list[Any]:
+    """Read one LaTeX text; no search for boxes, which was done before."""
+    from math_verify import LatexExtractionConfig, parse
+
+    config = [LatexExtractionConfig(boxed_match_priority=-1)]
+    found: list[Any] = parse(f"${text}$", extraction_config=config, parsing_timeout=None)
+    return found
 
 
 def apart(one: Any, other: Any) -> bool:
