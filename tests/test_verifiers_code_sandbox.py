@@ -141,7 +141,7 @@ def test_a_sandbox_that_does_not_start_this_time(monkeypatch: pytest.MonkeyPatch
     asked = Problem(id="p", task="t", question="?", answer="tests", extra={"tests": tests})
     found = code.check(asked, "```python\nx\n```", unsafe=True)
     assert found.outcome == "error"
-    assert found.detail == "the sandbox does not start: no space left"
+    assert found.reason == "the sandbox does not start: no space left"
 
 
 @pytest.mark.usefixtures("fresh")
