@@ -13,9 +13,10 @@ import json
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -65,16 +66,24 @@ def identity(model: str) -> str:
     return f"{folder.resolve().name}@{weights_hash(folder)}" if folder.is_dir() else model
 
 
-def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str]:
-    """Load (model, tokenizer, identity); an adapter folder is merged into its base.
+class Found(NamedTuple):
+    """What the name of a model stands for."""
+
+    base: str  # folder or name of the weights, or of those an adapter sits on
+    adapter: Path | None  # folder of the adapter
+    tokenizer: str  # folder of the tokenizer where the adapter has its own, else ""
+    identity: str
+
+
+def find(model: str, base: str = "") -> Found:
+    """Find a model, or an adapter and its base; loads nothing.
 
     Args:
         model: folder, hub name, `mini`, or the folder of an adapter.
-        dtype: type of the weights; "auto" is the one they are stored in.
         base: base of an adapter, in place of the one it names.
 
     Raises:
-        UserError: nothing loadable under this name, or no chat template.
+        UserError: no name, an adapter whose base is not named or not there, or a base for none.
     """
     if not model:
         raise UserError("which model? give --model FOLDER, or the name of one on the hub")
@@ -83,7 +92,7 @@ def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str
     if adapter is None:
         if base:
             raise UserError(f"model {model!r} is no adapter, so it has no base {base!r}")
-        return (*pretrained(model, dtype), identity(model))
+        return Found(model, None, "", identity(model))
     base = base or adapter.get("base_model_name_or_path") or ""
     if not base:
         raise UserError(
@@ -96,16 +105,36 @@ def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str
             "--backend-args base=FOLDER"
         )
     own = (folder / "tokenizer_config.json").exists()
-    net, tokenizer = pretrained(base, dtype, tokenizer=str(folder) if own else "")
+    name = f"{identity(str(folder))}+{identity(base)}"
+    return Found(base, folder, str(folder) if own else "", name)
+
+
+def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str]:
+    """Load (model, tokenizer, identity); an adapter folder is merged into its base.
+
+    Args:
+        model: folder, hub name, `mini`, or the folder of an adapter.
+        dtype: type of the weights; "auto" is the one they are stored in.
+        base: base of an adapter, in place of the one it names.
+
+    Raises:
+        UserError: nothing loadable under this name, or no chat template.
+    """
+    found = find(model, base)
+    net, tokenizer = pretrained(found.base, dtype, found.tokenizer)
+    if found.adapter is None:
+        return net, tokenizer, found.identity
     peft = require("peft", "train")
     try:
         with warnings.catch_warnings():  # what the libraries will rename is not the user's concern
             warnings.simplefilter("ignore", FutureWarning)
-            net = peft.PeftModel.from_pretrained(net, str(folder)).merge_and_unload()
+            net = peft.PeftModel.from_pretrained(net, str(found.adapter)).merge_and_unload()
     except (RuntimeError, OSError, ValueError) as error:
         told = first_line(error)
-        raise UserError(f"{folder}: the adapter does not fit its base {base!r}: {told}") from error
-    return net, tokenizer, f"{identity(str(folder))}+{identity(base)}"
+        raise UserError(
+            f"{found.adapter}: the adapter does not fit its base {found.base!r}: {told}"
+        ) from error
+    return net, tokenizer, found.identity
 
 
 def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
@@ -116,28 +145,50 @@ def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
             template.
     """
     transformers = require("transformers", "train")
-    safetensors = require("safetensors", "train")
     if not progress.console.is_terminal:
         transformers.utils.logging.disable_progress_bar()
-    place = locate(name)
-    if not Path(place).is_dir() and not store.HUB_NAME.fullmatch(place):
-        raise UserError(f"model {name!r}: {_meant(name)}no such folder")
-    try:
+    with loading(name) as place:
         net, report = transformers.AutoModelForCausalLM.from_pretrained(
             place, dtype=dtype, output_loading_info=True
         )
-        words = transformers.AutoTokenizer.from_pretrained(tokenizer or place)
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        missing = f"{_meant(name)}there is no such folder, and the hub says: "
-        told = first_line(error) if Path(place).is_dir() else f"{missing}{first_line(error)}"
-        raise UserError(f"model {name!r} cannot be loaded: {told}") from error
     if lacking := sorted(report["missing_keys"]):
         raise UserError(
             f"model {name!r} cannot be loaded: its files lack {len(lacking)} of the weights, the "
             f"first is {lacking[0]}"
         )
-    formats.require_chat_template(words, tokenizer or place)
-    return net, words
+    return net, tokenizer_of(name, tokenizer)
+
+
+def tokenizer_of(name: str, own: str = "") -> Any:
+    """Load the tokenizer of a model, or that of an adapter which has its own.
+
+    Raises:
+        UserError: nothing loadable under this name, or no chat template.
+    """
+    transformers = require("transformers", "train")
+    with loading(name) as place:
+        words = transformers.AutoTokenizer.from_pretrained(own or place)
+    formats.require_chat_template(words, own or place)
+    return words
+
+
+@contextmanager
+def loading(name: str) -> Iterator[str]:
+    """Give where a model is while something of it is loaded.
+
+    Raises:
+        UserError: nothing under this name, or it cannot be loaded.
+    """
+    safetensors = require("safetensors", "train")
+    place = locate(name)
+    if not Path(place).is_dir() and not store.HUB_NAME.fullmatch(place):
+        raise UserError(f"model {name!r}: {_meant(name)}no such folder")
+    try:
+        yield place
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        missing = f"{_meant(name)}there is no such folder, and the hub says: "
+        told = first_line(error) if Path(place).is_dir() else f"{missing}{first_line(error)}"
+        raise UserError(f"model {name!r} cannot be loaded: {told}") from error
 
 
 def _meant(name: str) -> str:
@@ -243,7 +294,7 @@ class HuggingFace:
 
         from skythought.backends.cache import PreallocatedCache
 
-        stops = _stop_ids(self.model, self.tokenizer)
+        stops = stop_ids(self.model.generation_config, self.tokenizer)
         longest = max(map(len, prompts))
         ids = torch.zeros((len(prompts), longest), dtype=torch.long)
         mask = torch.zeros((len(prompts), longest + sampling.max_tokens), dtype=torch.long)
@@ -303,10 +354,10 @@ def _device(torch: Any, name: str) -> str:
     return name
 
 
-def _stop_ids(model: Any, tokenizer: Any) -> set[int]:
+def stop_ids(generation: Any, tokenizer: Any) -> set[int]:
     """Collect the tokens that end a turn, from the generation config and the tokenizer."""
     found = {tokenizer.eos_token_id}
-    listed = model.generation_config.eos_token_id
+    listed = generation.eos_token_id
     found |= set(listed) if isinstance(listed, list) else {listed}
     return {token for token in found if token is not None}
 
