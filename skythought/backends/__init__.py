@@ -22,6 +22,8 @@ from skythought.records import Completion, Finish, Request, Sampling
 BACKENDS = {
     "hf": "skythought.backends.hf:HuggingFace",  # transformers, on this machine
     "openai": "skythought.backends.openai:OpenAI",  # any OpenAI-compatible chat server
+    "vllm": "skythought.backends.vllm:VLLM",  # vLLM, on this machine
+    "ray": "skythought.backends.ray:Ray",  # any of these on the machines of a Ray cluster
     "symbolic": "skythought.backends.symbolic:SymbolicTeacher",  # a teacher that needs no model
     "scripted": "skythought.backends.scripted:Scripted",  # answers from a file
 }
