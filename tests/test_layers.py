@@ -1,7 +1,7 @@
 """Who may import whom, what may be imported when, and how large a file may be.
 
     errors, records, registry
-      -> store, formats, steps, shapes, metrics, progress
+      -> store, formats, steps, shapes, metrics, progress, cluster, crew
         -> tasks | verifiers | backends | perturbations | training | reporting
           -> verbs, study
             -> cli
@@ -29,7 +29,7 @@ NOUNS = ("tasks", "verifiers", "backends", "perturbations", "training", "reporti
 LAYERS = (
     ("__init__",),  # the version
     ("errors", "records", "registry"),
-    ("store", "formats", "steps", "shapes", "metrics", "progress"),
+    ("store", "formats", "steps", "shapes", "metrics", "progress", "cluster", "crew"),
     NOUNS,
     (*cli.VERBS, "study"),
     ("cli",),
