@@ -112,6 +112,7 @@ def test_the_key_of_openai_goes_to_openai_only(
     monkeypatch.setenv("OTHER_KEY", "sk-other")
     made: Any = backends.make("openai", "m", {"base_url": url})
     assert made.key == (KEY if openai else "")
+    assert made.continues is not openai  # nor does it go on with a begun answer
     named: Any = backends.make("openai", "m", {"base_url": url, "api_key_env": "OTHER_KEY"})
     assert named.key == "sk-other"
 

@@ -227,7 +227,10 @@ def test_a_torn_and_a_damaged_line(
 
 
 def test_two_processes_on_one_folder(serve: Callable[..., Server], tmp_path: Path) -> None:
-    server = serve(lambda asked: "hang" if len(server.asked) > 5 else good(asked))
+    def answer(asked: dict[str, Any]) -> Reply:
+        return "hang" if len(server.asked) > 5 else good(asked)
+
+    server = serve(answer)
     words = command(tmp_path, server, 20, "concurrency=2")
     with subprocess.Popen(words, stderr=subprocess.DEVNULL) as first:
         while len(server.asked) <= 5:

@@ -38,7 +38,6 @@ class OpenAI:
     """Asks a chat server; `identity` is the model's name alone, so servers of it are one run."""
 
     lazy = True
-    continues = True
 
     def __init__(
         self,
@@ -71,9 +70,10 @@ class OpenAI:
         self.identity = model
         self.url = f"{_checked(base_url)}/chat/completions"
         self.host = urlsplit(base_url).hostname or ""
+        self.extra_body = chat.read_extra(extra_body)
+        self.continues = not is_openai(base_url)
         self.key_env = api_key_env or (KEY if is_openai(base_url) else "")
         self.key = _key(self.key_env, base_url, named=bool(api_key_env))
-        self.extra_body = chat.read_extra(extra_body)
         self.concurrency, self.rpm, self.tpm = concurrency, rpm, tpm
         self.timeout, self.retries, self.backoff = timeout, retries, backoff
 
