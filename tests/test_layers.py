@@ -1,8 +1,8 @@
 """Who may import whom, what may be imported when, and how large a file may be.
 
     errors, records, registry
-      -> store, formats, steps, shapes, metrics, progress, cluster, crew
-        -> tasks | verifiers | backends | perturbations | training | reporting
+      -> store, formats, steps, shapes, metrics, progress, options, presets, prices, cluster, crew
+        -> tasks | verifiers | backends | perturbations | generating | training | reporting
           -> verbs, study
             -> cli
 
@@ -25,11 +25,17 @@ from skythought import cli
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "skythought"
 
-NOUNS = ("tasks", "verifiers", "backends", "perturbations", "training", "reporting")
+NOUNS = (
+    *("tasks", "verifiers", "backends", "perturbations"),
+    *("generating", "training", "reporting"),
+)
 LAYERS = (
     ("__init__",),  # the version
     ("errors", "records", "registry"),
-    ("store", "formats", "steps", "shapes", "metrics", "progress", "cluster", "crew"),
+    (
+        *("store", "formats", "steps", "shapes", "metrics", "progress"),
+        *("options", "presets", "prices", "cluster", "crew"),
+    ),
     NOUNS,
     (*cli.VERBS, "study"),
     ("cli",),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skythought import store
@@ -93,6 +93,7 @@ def test_appending_keeps_what_is_there(tmp_path: Path) -> None:
     assert store.read(path, Problem) == ROWS
 
 
+@settings(deadline=None)
 @given(cut=st.integers(min_value=0, max_value=200))
 def test_a_file_cut_anywhere_goes_on_without_loss(
     cut: int, tmp_path_factory: pytest.TempPathFactory

@@ -11,21 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
+from msgspec import UNSET
 
 from skythought import formats, progress, store
 from skythought.errors import UserError, first_line, nearest, require, unknown
 from skythought.records import Completion, Finish, Request, Sampling
-
-if TYPE_CHECKING:
-    import torch
 
 MINI = "mini"  # names the model that is shipped in the package
 SCALE = ("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern")  # of an adapter
@@ -220,7 +216,7 @@ def _adapter(folder: Path) -> dict[str, Any] | None:
 
 
 class HuggingFace:
-    """Decodes with a transformers causal language model.
+    """Decodes with a transformers causal language model; takes no `stop` texts and no effort.
 
     Args:
         model: folder, hub name, `mini` (the model in the package) or adapter folder.
@@ -229,6 +225,8 @@ class HuggingFace:
         max_batch: rows decoded together at most; fewer where the cache would not fit.
         base: base model of an adapter, where it is not where the adapter says.
     """
+
+    continues = True
 
     def __init__(
         self,
@@ -249,8 +247,16 @@ class HuggingFace:
         self.model.to(self.device).eval()
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
-        """Yield completions as they end; prompts of similar length share a batch."""
-        prompts = [formats.prompt_ids(self.tokenizer, r.messages) for r in requests]
+        """Yield completions as they end; prompts of similar length share a batch.
+
+        Raises:
+            UserError: a sampling that this backend does not have, or a prefill that the chat
+                template does not leave as it is.
+        """
+        for name in ("stop", "reasoning_effort", "extra"):
+            if getattr(sampling, name) is not UNSET:
+                raise UserError(f"hf backend: has no {name}; leave it out of --sampling-params")
+        prompts = [formats.prompt_ids(self.tokenizer, r.messages, r.prefill) for r in requests]
         order = sorted(range(len(requests)), key=lambda i: len(prompts[i]))
         size = self._batch_size(max(map(len, prompts), default=0) + sampling.max_tokens)
         for start in range(0, len(order), size):
@@ -258,6 +264,10 @@ class HuggingFace:
             yield from self._batch(
                 [requests[i] for i in rows], [prompts[i] for i in rows], sampling
             )
+
+    def render(self, request: Request) -> str:
+        """Write the prompt of a request as the model reads it."""
+        return formats.prompt_text(self.tokenizer, request.messages, request.prefill)
 
     def _batch_size(self, tokens: int) -> int:
         config = self.model.config.get_text_config()
@@ -293,6 +303,7 @@ class HuggingFace:
         import torch
 
         from skythought.backends.cache import PreallocatedCache
+        from skythought.backends.drawing import Seen, choose, penalizes, uniforms
 
         stops = stop_ids(self.model.generation_config, self.tokenizer)
         longest = max(map(len, prompts))
@@ -304,7 +315,8 @@ class HuggingFace:
         ids, mask = ids.to(self.device), mask.to(self.device)
         padded = bool((mask[:, :longest] == 0).any())
         position = (mask[:, :longest].cumsum(-1) - 1).clamp(min=0)
-        luck = [_uniforms(r, sampling) for r in requests] if sampling.temperature > 0 else []
+        luck = [uniforms(r, sampling) for r in requests] if sampling.temperature > 0 else []
+        seen = Seen(prompts, _width(self.model), self.device) if penalizes(sampling) else None
         cache = PreallocatedCache(self.model.config, longest + sampling.max_tokens)
         batch = list(range(len(prompts)))  # which request each row of the batch belongs to
         out: list[list[int]] = [[] for _ in prompts]
@@ -320,7 +332,12 @@ class HuggingFace:
                     logits_to_keep=1,
                 ).logits[:, -1]
                 draws = [luck[i][step] for i in batch] if luck else []
-                chosen = _choose(logits.float(), draws, sampling)
+                scores = logits.float()
+                chosen = choose(
+                    scores if seen is None else seen.penalize(scores, sampling), draws, sampling
+                )
+                if seen is not None:
+                    seen.add(chosen)
                 position = position[:, -1:] + 1
                 ids = chosen[:, None]
             for i, token in zip(batch, chosen.tolist(), strict=True):
@@ -338,6 +355,8 @@ class HuggingFace:
                 with torch.inference_mode():
                     ids, position, mask = ids[keep], position[keep], mask[keep]
                     cache.keep_rows(keep)
+                    if seen is not None:
+                        seen.keep_rows(keep)
                 batch = [batch[j] for j in going]
 
 
@@ -362,25 +381,7 @@ def stop_ids(generation: Any, tokenizer: Any) -> set[int]:
     return {token for token in found if token is not None}
 
 
-def _uniforms(request: Request, sampling: Sampling) -> np.ndarray:
-    """Draw the random numbers of one request: (max_tokens,) in [0, 1)."""
-    key = zlib.crc32(f"{request.id} {request.sample} {sampling.seed}".encode())
-    return np.random.default_rng(key).random(sampling.max_tokens)
-
-
-def _choose(logits: torch.Tensor, draws: list[float], sampling: Sampling) -> torch.Tensor:
-    """Pick the next token of every row: logits (B, V), draws (B,) -> (B,)."""
-    import torch
-
-    if sampling.temperature <= 0:
-        return logits.argmax(-1)
-    probs = torch.softmax(logits / sampling.temperature, -1)
-    ranked, index = probs.sort(dim=-1, descending=True, stable=True)
-    total = ranked.cumsum(-1)
-    if sampling.top_p < 1:
-        ranked = ranked.masked_fill(total - ranked >= sampling.top_p, 0.0)
-        total = ranked.cumsum(-1)
-    draw = torch.tensor(draws, device=logits.device, dtype=total.dtype)[:, None] * total[:, -1:]
-    place = torch.searchsorted(total, draw, right=True)
-    place = place.clamp(max=(ranked > 0).sum(-1, keepdim=True) - 1)  # a draw may round up to 1
-    return index.gather(-1, place)[:, 0]
+def _width(model: Any) -> int:
+    """Give the number of logits of a model, which may be more than its tokens."""
+    width: int = model.get_output_embeddings().weight.shape[0]
+    return width

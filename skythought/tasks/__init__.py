@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -61,28 +62,41 @@ def get(name: str) -> Task:
     """
     path = Path(name)
     if name not in TASKS and (path.suffix in FILE_SUFFIXES or path.is_file()):
-        name = "skythought.tasks.benchmarks:local"
-        made = registry.resolve("task", name, TASKS)(path)
-    else:
-        made = registry.resolve("task", name, TASKS)
+        return of_file(path)
+    made = registry.resolve("task", name, TASKS)
     if not isinstance(made, Task):
         raise UserError(f"task {name!r}: expected a Task, found {type(made).__name__}")
     return made
 
 
-def draw(name: str, split: str, seed: int, start: int = 0, n: int | None = None) -> list[Problem]:
+def of_file(path: Path) -> Task:
+    """Make a task of a local file.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    made: Task = registry.resolve("task", "skythought.tasks.benchmarks:local", TASKS)(path)
+    return made
+
+
+def draw(
+    name: str | Task, split: str, seed: int, start: int = 0, n: int | None = None, **options: Any
+) -> list[Problem]:
     """Draw `n` problems of a task, all that follow `start` where no `n` is given.
 
     Each is marked with a task name that leads back to its verifier: that of a task
-    `package.module:TASK` is this name, whatever the task calls itself.
+    `package.module:TASK` is this name, whatever the task calls itself. `options` are the task's
+    own.
 
     Raises:
         UserError: no such task or split, no problems there, or an endless task without `n`.
     """
-    task = get(name)
+    task = get(name) if isinstance(name, str) else name
+    name = task.source if isinstance(name, Task) else name
     if task.endless and n is None:
         raise UserError(f"task {name!r} makes its problems without end; give --limit N")
-    found = list(islice(task.load(split, seed=seed), start, None if n is None else start + n))
+    drawn = task.load(split, seed=seed, **options)
+    found = list(islice(drawn, start, None if n is None else start + n))
     if not found:
         raise UserError(f"task {name!r} has no problems in split {split!r} from --start {start} on")
     if task.name.startswith(FILE):

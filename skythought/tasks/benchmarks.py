@@ -77,11 +77,11 @@ def tests_of(row: Mapping[str, Any]) -> str | None:
     return TESTS + digest({name: row.get(name) for name in TEST_FIELDS})
 
 
-def problem(row: Mapping[str, Any], task: str) -> Problem:
+def problem(row: Mapping[str, Any], task: str, *, answers: bool = True) -> Problem:
     """Turn one row into a Problem; one of our own records is taken as it is.
 
     Raises:
-        ValueError: the row has no question or no reference answer.
+        ValueError: the row has no question, or no reference answer where `answers` are needed.
     """
     if set(row) <= set(Problem.__struct_fields__) and {"id", "task"} <= set(row):
         return msgspec.convert(row, Problem)
@@ -92,12 +92,14 @@ def problem(row: Mapping[str, Any], task: str) -> Problem:
     tests = tests_of(row) if name is None else None
     if tests is not None:
         row, name = {**row, "answer": tests}, "answer"
-    if name is None:
+    if name is None and answers:
         raise ValueError(f"no reference answer: expected one of {', '.join(ANSWERS)}")
+    if name is None:
+        return _unanswered(row, task, asked)
     choices = _choices(row)
     numbered = bool(choices) and type(row[name]) is int and 0 <= row[name] < len(choices)
     answer = LETTERS[row[name]] if numbered else _text(row[name])
-    listed = "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, choices, strict=False))
+    listed = _listed(choices)
     key = next((k for k in IDS if row.get(k) not in (None, "")), None)
     reduced = reduce_answer(answer)
     if not reduced:
@@ -110,6 +112,23 @@ def problem(row: Mapping[str, Any], task: str) -> Problem:
         answer=reduced,
         extra={k: v for k, v in row.items() if k not in known},
     )
+
+
+def _unanswered(row: Mapping[str, Any], task: str, asked: str) -> Problem:
+    """Make a problem that nothing grades of a row without a reference."""
+    listed = _listed(_choices(row))
+    key = next((k for k in IDS if row.get(k) not in (None, "")), None)
+    return Problem(
+        id=str(row[key]) if key else digest(row[asked] + listed, ""),
+        task=task,
+        question=f"{row[asked]}\n{listed}" if listed else row[asked],
+        answer="",
+        extra={k: v for k, v in row.items() if k not in (asked, key, *ANSWERS)},
+    )
+
+
+def _listed(choices: list[str]) -> str:
+    return "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, choices, strict=False))
 
 
 def _said(value: object) -> bool:
@@ -158,8 +177,12 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
-def load_file(split: str, seed: int = 0, *, path: Path | str, task: str) -> Iterator[Problem]:
+def load_file(
+    split: str, seed: int = 0, *, path: Path | str, task: str, answers: bool = True
+) -> Iterator[Problem]:
     """Yield the problems of a local file in their order; every split is the whole file.
+
+    Without `answers` a row needs none.
 
     Raises:
         UserError: no such file, a row without question or answer, or an id twice (as file:line).
@@ -168,7 +191,7 @@ def load_file(split: str, seed: int = 0, *, path: Path | str, task: str) -> Iter
     first: dict[str, int] = {}
     for number, row in read_rows(path):
         try:
-            found = problem(row, task)
+            found = problem(row, task, answers=answers)
         except (ValueError, msgspec.ValidationError) as error:
             raise UserError(f"{path}:{number}: {error}") from error
         if found.id in first:
