@@ -1,9 +1,9 @@
 """Who may import whom, what may be imported when, and how large a file may be.
 
     errors, records, registry
-      -> store, formats, steps, shapes, metrics, progress
+      -> store, formats, steps, shapes, metrics, progress, audit
         -> tasks | verifiers | backends | perturbations | training | reporting
-          -> verbs, study
+          -> verbs, grading, study
             -> cli
 
 A module imports from its own layer or those above it in this picture; noun folders do not import
@@ -29,9 +29,9 @@ NOUNS = ("tasks", "verifiers", "backends", "perturbations", "training", "reporti
 LAYERS = (
     ("__init__",),  # the version
     ("errors", "records", "registry"),
-    ("store", "formats", "steps", "shapes", "metrics", "progress"),
+    ("store", "formats", "steps", "shapes", "metrics", "progress", "audit"),
     NOUNS,
-    (*cli.VERBS, "study"),
+    (*cli.VERBS, "grading", "study"),
     ("cli",),
     ("__main__",),
 )
@@ -40,7 +40,7 @@ EXCEPTIONS = {("skythought.backends.symbolic", "skythought.tasks.toll_roads")}
 
 HEAVY = (
     *("torch", "transformers", "vllm", "ray", "datasets", "trl", "peft", "accelerate"),
-    "aiohttp",
+    *("aiohttp", "reasoning_gym"),
 )
 FORBIDDEN = ("utils", "util", "helpers", "helper", "common", "misc", "manager", "handler")
 MAX_LINES = 400
