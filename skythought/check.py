@@ -1,4 +1,4 @@
-r"""A task in, what its verifier makes of the task's own answers out: what can be verified, and what not.
+r"""A task in, what its verifier makes of its own answers out: what can be verified, and what not.
 
     skythought check --task math500.jsonl
     skythought check --task reasoning_gym/chain_sum --limit 200 --output exceptions.jsonl
@@ -254,9 +254,8 @@ def _other(problems: Sequence[Problem], number: int) -> Problem | None:
 
 def _signs(answer: str) -> str:
     """Write an answer without what mostly does not matter."""
-    flat = re.sub(
-        r"\\(?:text|mathrm|mbox)\b|\\[a-z]?frac|[\s\\${},!()]|\.0+$", "", answer.casefold()
-    )
+    named = re.sub(r"^[a-z]\s*=", "", answer.casefold())
+    flat = re.sub(r"\\(?:text|mathrm|mbox)\b|\\[a-z]?frac|[\s\\${},!()]|\.0+$", "", named)
     return flat.removesuffix("%").lstrip("0")
 
 

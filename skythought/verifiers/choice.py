@@ -41,6 +41,9 @@ ARTICLE = re.compile(  # "A bird": no letter; "A because", "A or B": a letter
     r"|here|not|nor|rather|would|seems|matches|fits)\b)[a-z]"
 )
 ANOTHER = re.compile(r"[)\].:]*\s*(?:,|/|&|\bor\b|\band\b)\s*(?:\(?(?:option|choice)\s+)?")
+JOINED = re.compile(
+    r"(?<![\w'’])[(\[]?([A-J])[)\].:]*\s*(?:,|/|&|\bor\b|\band\b)\s*(?:(?:option|choice)\s+)?$"
+)
 LEAD = r"(?:(?:option|choice|letter|answer|the|most likely|likely|clearly|definitely|indeed|simply"
 LEAD += r"|therefore|thus|probably|actually|both|either|statement)\s+)*"
 STATES = re.compile(
@@ -64,10 +67,15 @@ DENIES = re.compile(
     re.IGNORECASE,
 )
 DENIED = re.compile(
-    r"^[)\].:]*\s*(?:is|are|was|can be|seems?|looks?)?\s*(?:clearly |also |therefore )?"
-    r"(?:not\b|incorrect|wrong|false|ruled out|eliminated|excluded|out\b|\bisn['’]t)",
+    r"^[)\].:]*\s*(?:[-–]\s*)?(?:(?:is|are|was|can be|seems?|looks?)\s+(?:\w+ly |also )?"
+    r"(?:not\b|incorrect|wrong|false|ruled out|eliminated|excluded|out\b)|isn['’]t\b"
+    r"|(?:incorrect|wrong|false|eliminated|ruled out)\b)",
     re.IGNORECASE,
 )
+BARE = re.compile(
+    r"[(\[]?[A-Ja-j][)\].:]*(?:\s*(?:,|/|&|\bor\b|\band\b)\s*[(\[]?[A-J][)\].]*)*", re.ASCII
+)
+PREFIX = re.compile(r"^(?:option|choice|answer|letter)\s+", re.IGNORECASE)
 NOTHING = re.compile(r"^(?:not\b|none of (?:these|the above|them)\b|neither\b)", re.IGNORECASE)
 
 
@@ -122,8 +130,7 @@ def named(passage: str, choices: Sequence[str]) -> Choice | None:
     fits = [(len(_words(c)), LETTERS[i]) for i, c in enumerate(choices) if _begins(said, _words(c))]
     if not fits:
         return None
-    longest = max(length for length, _ in fits)
-    return Choice(frozenset(letter for length, letter in fits if length == longest), "text")
+    return Choice(frozenset({max(fits, key=lambda fit: fit[0])[1]}), "text")
 
 
 def _passages(text: str, choices: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -144,13 +151,16 @@ def _passages(text: str, choices: Sequence[str]) -> Iterator[tuple[str, str]]:
         letter = LETTER.match(passage)
         if denied or (NOTHING.match(passage) and not _begins_choice(passage, choices)):
             continue
-        if letter and DENIED.match(passage[letter.end() :]):
+        if letter and _denied(letter[1], passage[letter.end() :], choices):
             continue
         yield "answer is", passage
-    if "\n" not in text and len(text) <= SHOWN_CHARS:
-        yield "whole text", re.sub(r"^(?:option|choice|answer)\s+", "", flat, flags=re.IGNORECASE)
+    bare = PREFIX.sub("", flat)
+    if _bare(bare, choices):
+        yield "whole text", bare
     for strong in reversed(re.findall(r"\*\*([^*\n]+)\*\*", text)):
-        yield "emphasis", re.sub(r"^(?:option|choice)\s+", "", _flat(strong), flags=re.IGNORECASE)
+        bare = PREFIX.sub("", _flat(strong))
+        if _bare(bare, choices):
+            yield "emphasis", bare
     lines = [line for line in flat.splitlines() if line.strip()]
     if lines and re.match(r"\s*(?:\([A-J]\)|[A-J][.):])", lines[-1]):
         yield "last line", lines[-1].strip()
@@ -168,14 +178,32 @@ def _last_letter(flat: str, choices: Sequence[str]) -> str | None:
     for found in reversed(list(ALONE.finditer(flat))):
         after = flat[found.end() :]
         bracketed = found[0][0] in "(["
-        if found[1] not in known or DENIED.match(after):
+        if found[1] not in known or _denied(found[1], after, choices):
             continue
         if DENIES.search(flat[max(0, found.start() - 30) : found.start()].rpartition(".")[2]):
             continue
         if found[1] in "AI" and not bracketed and re.match(r"\s+[a-z]", after):
             continue  # "A bird", "I think"
-        return found[1]
+        before = JOINED.search(flat[max(0, found.start() - 30) : found.start()])
+        return f"{before[1]} or {found[1]}" if before else found[1]
     return None
+
+
+def _bare(text: str, choices: Sequence[str]) -> bool:
+    """Say whether a text is letters, a letter with its choice's text, or a choice's text alone."""
+    if BARE.fullmatch(text) or any(_words(text) == _words(choice) for choice in choices):
+        return bool(text)
+    letter = LETTER.match(text)
+    number = LETTERS.index(letter[1]) if letter else len(choices)
+    own = _words(choices[number]) if number < len(choices) else ""
+    return letter is not None and bool(own) and _words(text[letter.end() :]) == own
+
+
+def _denied(letter: str, after: str, choices: Sequence[str]) -> bool:
+    """Say whether what follows a letter denies it; the choice's own text does not: "B) Wrong"."""
+    number = LETTERS.index(letter)
+    own = number < len(choices) and _begins(_words(after), _words(choices[number]))
+    return bool(DENIED.match(after)) and not own
 
 
 def _choices(problem: Problem) -> list[str]:
