@@ -23,6 +23,12 @@ class UserError(Exception):
     exit_code = 2  # of the command; a kind of its own may say another
 
 
+class NotHeld(UserError):
+    """What a command was asked to check does not hold; all of its work is done."""
+
+    exit_code = 1
+
+
 def plain(text: str) -> str:
     """Make a text that a file or a model wrote safe to show: no control characters."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,9 +1,10 @@
 """Who may import whom, what may be imported when, and how large a file may be.
 
     errors, records, registry
-      -> store, formats, steps, shapes, metrics, progress, options, presets, prices, cluster, crew
+      -> store, formats, steps, shapes, metrics, progress, audit,
+         options, presets, prices, cluster, crew
         -> tasks | verifiers | backends | perturbations | generating | training | reporting
-          -> verbs, study
+          -> verbs, grading, study
             -> cli
 
 A module imports from its own layer or those above it in this picture; noun folders do not import
@@ -33,11 +34,11 @@ LAYERS = (
     ("__init__",),  # the version
     ("errors", "records", "registry"),
     (
-        *("store", "formats", "steps", "shapes", "metrics", "progress"),
+        *("store", "formats", "steps", "shapes", "metrics", "progress", "audit"),
         *("options", "presets", "prices", "cluster", "crew"),
     ),
     NOUNS,
-    (*cli.VERBS, "study"),
+    (*cli.VERBS, "grading", "study"),
     ("cli",),
     ("__main__",),
 )
@@ -46,7 +47,7 @@ EXCEPTIONS = {("skythought.backends.symbolic", "skythought.tasks.toll_roads")}
 
 HEAVY = (
     *("torch", "transformers", "vllm", "ray", "datasets", "trl", "peft", "accelerate"),
-    "aiohttp",
+    *("aiohttp", "reasoning_gym"),
 )
 FORBIDDEN = ("utils", "util", "helpers", "helper", "common", "misc", "manager", "handler")
 MAX_LINES = 400

@@ -2,6 +2,7 @@
 
     TASKS["gsm8k"] -> Task(name="gsm8k", source="openai/gsm8k", verifier="math", ...)
     next(tasks.get("toll_roads").load("test", seed=0)) -> Problem(id="toll_roads-test-...", ...)
+    tasks.get("reasoning_gym/chain_sum")  -> any dataset of reasoning-gym, by its name there
 
 Wherever a task name is asked for, the path of a local JSONL or Parquet file is a task too.
 """
@@ -27,12 +28,16 @@ TASKS = {
     "aime24": "skythought.tasks.benchmarks:AIME24",
     "aime25": "skythought.tasks.benchmarks:AIME25",
     "amc23": "skythought.tasks.benchmarks:AMC23",
+    "mmlu": "skythought.tasks.benchmarks:MMLU",
 }
 
 FILE = "file:"  # begins the task name of problems that came from a local file
 FILE_SUFFIXES = (".jsonl", ".parquet")
 FILE_VERIFIER = "math"
 PROGRAM_VERIFIER = "code"
+CHOICE_VERIFIER = "choice"
+GYM_VERIFIER = "reasoning_gym"
+GYM = "reasoning_gym/"  # begins the task name of a dataset of reasoning-gym
 TESTS = "tests "  # begins the reference of a problem that a program solves: a digest of its tests
 
 
@@ -61,9 +66,13 @@ def get(name: str) -> Task:
         UserError: no such task or file, or what the name leads to is no task.
     """
     path = Path(name)
-    if name not in TASKS and (path.suffix in FILE_SUFFIXES or path.is_file()):
+    if name.startswith(GYM) and path.suffix not in FILE_SUFFIXES:
+        target = "skythought.tasks.gym:make"
+        made = registry.resolve("task", target, TASKS)(name.removeprefix(GYM))
+    elif name not in TASKS and (path.suffix in FILE_SUFFIXES or path.is_file()):
         return of_file(path)
-    made = registry.resolve("task", name, TASKS)
+    else:
+        made = registry.resolve("task", name, TASKS)
     if not isinstance(made, Task):
         raise UserError(f"task {name!r}: expected a Task, found {type(made).__name__}")
     return made
@@ -104,17 +113,23 @@ def draw(
     return [msgspec.structs.replace(problem, task=name) for problem in found]
 
 
-def verifier_of(name: str, answer: str = "") -> str:
-    """Name the verifier of the task that a problem says it belongs to.
+def verifier_of(problem: Problem) -> str:
+    """Name the verifier of a problem: that of the task it says it belongs to.
 
-    A local file has problems of all kinds, which the reference `answer` tells apart.
+    A local file has problems of all kinds, which tests, choices and puzzles tell apart.
 
     Raises:
         UserError: no such task.
     """
-    if not name.startswith(FILE):
-        return get(name).verifier
-    return PROGRAM_VERIFIER if answer.startswith(TESTS) else FILE_VERIFIER
+    if problem.task.startswith(GYM):
+        return GYM_VERIFIER
+    if not problem.task.startswith(FILE):
+        return get(problem.task).verifier
+    if problem.answer.startswith(TESTS):
+        return PROGRAM_VERIFIER
+    if "gym" in problem.extra:
+        return GYM_VERIFIER
+    return CHOICE_VERIFIER if problem.extra.get("choices") else FILE_VERIFIER
 
 
 def inspector(name: str) -> Callable[[str, str], dict[str, tuple[int, int]]] | None:
@@ -123,4 +138,4 @@ def inspector(name: str) -> Callable[[str, str], dict[str, tuple[int, int]]] | N
     Raises:
         UserError: no such task.
     """
-    return None if name.startswith(FILE) else get(name).inspect
+    return None if name.startswith((FILE, GYM)) else get(name).inspect
