@@ -23,7 +23,9 @@ def connect(address: str) -> Any:
     Raises:
         UserError: Ray is not installed, no cluster answers, or it runs another version.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before ray is imported
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # these before ray is imported
+    if address == LOCAL:  # the only switch by which Ray keeps to the loopback interface
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     ray = require("ray", "ray")
     if ray.is_initialized():
         return ray
@@ -34,7 +36,7 @@ def connect(address: str) -> Any:
         )
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == LOCAL:
-        quiet |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        quiet |= {"include_dashboard": False}
     try:
         ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:

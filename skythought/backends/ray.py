@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from operator import length_hint
 from typing import Any
 
 from skythought import backends, cluster, registry
@@ -23,7 +24,7 @@ from skythought.records import Completion, Request, Sampling
 
 
 class Ray:
-    """Asks replicas of another backend; `identity` is that of the inner one.
+    """Asks replicas of another backend; `identity` and `continues` are those of the inner one.
 
     Args:
         model: what the inner backend takes.
@@ -37,6 +38,8 @@ class Ray:
         options: those of the inner backend.
     """
 
+    lazy = True
+
     def __init__(
         self,
         model: str,
@@ -49,7 +52,9 @@ class Ray:
         wait: float = 1800,
         **options: Any,
     ) -> None:
-        _check_options(inner, options)
+        kind = registry.resolve("backend", inner, backends.BACKENDS)
+        _check_options(inner, kind, options)
+        self.continues: bool = getattr(kind, "continues", False)
         for name, value, least in (
             ("replicas", replicas, 1),
             ("cpus", cpus, 0),
@@ -71,24 +76,24 @@ class Ray:
         )
         self.identity = self.crew.identity
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+    def complete(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield completions as they end on any node.
 
         Raises:
             UserError: a replica cannot work, or replicas are lost one after another.
         """
-        return self.crew.work(requests, len(requests), _key, sampling)
+        return self.crew.work(requests, length_hint(requests), _key, sampling)
 
 
 def _key(request: Request) -> str:
     return request.id
 
 
-def _check_options(inner: str, options: dict[str, Any]) -> None:
+def _check_options(inner: str, kind: Any, options: dict[str, Any]) -> None:
     """Refuse what neither this backend nor the inner one has, before anything is started."""
     if inner == "ray":
         raise UserError("ray backend: inner=ray: give the backend that answers on each node")
-    theirs = inspect.signature(registry.resolve("backend", inner, backends.BACKENDS)).parameters
+    theirs = inspect.signature(kind).parameters
     if any(p.kind is p.VAR_KEYWORD for p in theirs.values()):
         return
     ours = [name for name in inspect.signature(Ray).parameters if name not in ("model", "options")]

@@ -13,16 +13,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from skythought import formats, progress
 from skythought.backends import chat, hf
-from skythought.errors import UserError, plain, require, unknown
+from skythought.errors import UserError, first_line, plain, require, unknown
 from skythought.records import Completion, Request, Sampling
 
 # Set where the user has not: nothing is sent home, what is said goes to stderr and is no chatter,
@@ -39,6 +39,8 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM has roo
 MEMORY = re.compile(r"\bmemory\b|KV cache|cache blocks", re.IGNORECASE)
 ELSEWHERE = re.compile(r"root cause|stack trace", re.IGNORECASE)  # said by a worker process
 SHOWN = 400  # characters of what vLLM says
+# Of the sampling, what vLLM has too, and calls the same.
+SAME = ("top_k", "min_p", "presence_penalty", "repetition_penalty")
 
 
 class VLLM:
@@ -55,8 +57,11 @@ class VLLM:
         quantization: how the weights are quantized, where the model does not say.
         enforce_eager: "true" starts sooner and decodes slower.
         base: base model of an adapter, where it is not where the adapter says.
-        engine_args: a JSON file with any other arguments of vLLM's `EngineArgs`.
+        engine_args: a JSON object of any other arguments of vLLM's `EngineArgs`.
     """
+
+    continues = True
+    lazy = True
 
     def __init__(
         self,
@@ -116,23 +121,31 @@ class VLLM:
         self.engine: Any = None
         self.told = False  # that answers may be cut by the context
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+    def complete(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield completions as they end; a prompt that the context cannot hold is an error.
 
         Raises:
-            UserError: the engine cannot be started, or stops for want of memory.
+            UserError: a sampling that vLLM does not have; the engine cannot be started, or stops
+                for want of memory.
         """
-        todo = deque(requests)
+        todo, more = iter(requests), True
         try:
-            while todo or self.inside:
-                while todo and (self.engine is None or len(self.inside) < self.room):
-                    if refused := self.add(todo.popleft(), sampling):
+            while more or self.inside:
+                while more and (self.engine is None or len(self.inside) < self.room):
+                    request = next(todo, None)
+                    if request is None:
+                        more = False
+                    elif refused := self.add(request, sampling):
                         yield refused
                 yield from self.step()
         finally:
             if self.inside:
                 self.engine.abort_request(sorted(self.inside))
                 self.inside.clear()
+
+    def render(self, request: Request) -> str:
+        """Write the prompt of a request as the model reads it."""
+        return formats.prompt_text(self.tokenizer, request.messages, request.prefill)
 
     def start(self) -> None:
         """Start the engine, where it does not run yet.
@@ -169,14 +182,13 @@ class VLLM:
         """Put a request into the engine, or give the error that it comes to.
 
         Raises:
-            UserError: the engine cannot be started.
+            UserError: a sampling that vLLM does not have, or the engine cannot be started.
         """
-        from vllm import SamplingParams
         from vllm.inputs import tokens_input
-        from vllm.sampling_params import RequestOutputKind
 
+        params = self._params(request, sampling)
         self.start()
-        ids = formats.prompt_ids(self.tokenizer, request.messages)
+        ids = formats.prompt_ids(self.tokenizer, request.messages, request.prefill)
         if len(ids) >= self.context:
             return Completion(
                 id=request.id,
@@ -192,15 +204,6 @@ class VLLM:
                 f"vllm backend: a prompt and max_tokens={sampling.max_tokens} do not fit into the "
                 f"context of {self.context:,} tokens (max_model_len); longer answers are cut there"
             )
-        params = SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=sampling.max_tokens,
-            seed=chat.seed_of(request),
-            stop_token_ids=self.stops,
-            detokenize=False,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
         self.engine.add_request(request.id, tokens_input(ids), params, lora_request=self.adapter)
         self.inside.add(request.id)
         return None
@@ -228,19 +231,46 @@ class VLLM:
                 self.inside.discard(output.request_id)
                 yield self._completion(output)
 
+    def _params(self, request: Request, sampling: Sampling) -> Any:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        for name in ("reasoning_effort", "extra"):
+            if getattr(sampling, name) is not UNSET:
+                raise UserError(f"vllm backend: has no {name}; leave it out of --sampling-params")
+        stop = [] if sampling.stop is UNSET else [*sampling.stop]
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            seed=chat.seed_of(request),
+            stop_token_ids=self.stops,
+            stop=stop,
+            detokenize=bool(stop),  # only vLLM's own text says where a stop text begins
+            skip_special_tokens=False,
+            spaces_between_special_tokens=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            **{k: v for k in SAME if (v := getattr(sampling, k)) is not UNSET},
+        )
+
     def _completion(self, output: Any) -> Completion:
         [said] = output.outputs
         ids = list(said.token_ids)
         finish = said.finish_reason
-        known = finish in ("stop", "length")
-        kept = ids[:-1] if finish == "stop" else ids
+        if finish not in ("stop", "length"):
+            text, error = "", f"ended with finish_reason {finish!r}"
+        elif isinstance(said.stop_reason, str):  # one of the sampling's own stop texts
+            text, error = said.text, ""
+        else:
+            kept = ids[:-1] if finish == "stop" else ids
+            text, error = self.tokenizer.decode(kept, skip_special_tokens=False), ""
         return Completion(
             id=output.request_id,
-            text=self.tokenizer.decode(kept, skip_special_tokens=False) if known else "",
-            finish=finish if known else "error",
+            text=text,
+            finish="error" if error else finish,
             prompt_tokens=len(output.prompt_token_ids),
             completion_tokens=len(ids),
-            error="" if known else f"ended with finish_reason {finish!r}",
+            error=error,
         )
 
     def _refusal(self, error: BaseException) -> str:
@@ -327,27 +357,30 @@ def _rank(adapter: Path | None) -> dict[str, Any]:
     return {"enable_lora": True, "max_lora_rank": room}
 
 
-def _read_engine_args(path: str, ours: dict[str, Any]) -> dict[str, Any]:
-    """Read more arguments of the engine from a JSON file.
+def _read_engine_args(text: str, ours: dict[str, Any]) -> dict[str, Any]:
+    """Read more arguments of the engine from a JSON object.
 
     Raises:
-        UserError: no such file, not a JSON object, or a name that vLLM does not know or that is
-            given elsewhere.
+        UserError: not a JSON object, or a name that vLLM does not know or that is given elsewhere.
     """
-    if not path:
+    if not text:
         return {}
     from vllm import EngineArgs
 
     try:
-        found = msgspec.json.decode(Path(path).read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"vllm backend: engine_args={path}: {error}") from error
-    if not isinstance(found, dict):
-        raise UserError(f"vllm backend: engine_args={path}: expected a JSON object")
+        found = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UserError(
+            f"vllm backend: engine_args: not a JSON object ({first_line(error)}); expected for "
+            'example engine_args={"kv_cache_dtype": "fp8"}'
+        ) from error
     known = [field.name for field in dataclasses.fields(EngineArgs)]
     for name in found:
         if name not in known:
-            raise unknown(f"argument of vLLM in {path}", name, known)
+            raise unknown("argument of vLLM", name, known)
         if name in OURS or (name in ours and name != "use_tqdm_on_load"):
-            raise UserError(f"{path}: {name}: not here; it is given with --backend-args or --model")
+            raise UserError(
+                f"vllm backend: engine_args: {name}: not here; it is given with --model or as an "
+                "option of its own"
+            )
     return found
