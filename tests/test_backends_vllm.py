@@ -113,6 +113,7 @@ def test_an_adapter_of_too_high_a_rank(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def mini() -> Any:
     pytest.importorskip("vllm", reason=WHY)
+    os.environ |= {"VLLM_HOST_IP": "127.0.0.1"}  # keep to the loopback interface
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     return backends.make("vllm", "mini", SMALL)
 
