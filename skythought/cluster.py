@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import Any
 
 from skythought import store
 from skythought.errors import UserError, first_line, require
 
 LOCAL = "local"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+CONNECT_S = 10.0  # for somebody to answer at an address
 CARRIED = ("HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM")  # and VLLM_*
 
 
@@ -38,6 +41,8 @@ def connect(address: str) -> Any:
     if address == LOCAL:
         quiet |= {"include_dashboard": False}
     try:
+        if ":" in address:
+            _knock(ray, address)
         ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise UserError(
@@ -45,6 +50,19 @@ def connect(address: str) -> Any:
             "give its address, or address=local for one on this machine alone"
         ) from error
     return ray
+
+
+def _knock(ray: Any, address: str) -> None:
+    """See that somebody answers, because Ray itself would wait for hours.
+
+    Raises:
+        OSError: nobody does.
+        ValueError: no such address.
+    """
+    host, _, port = address.rpartition(":")
+    if host in LOOPBACK:  # Ray takes the machine's other address, where it is a cluster's
+        host = ray.util.get_node_ip_address()
+    socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
 
 
 def fits(ray: Any, cpus: float, gpus: float) -> bool:

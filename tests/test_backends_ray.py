@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from skythought import backends, cluster, store
+from skythought import backends, store
 from skythought.backends import ray as ours
 from skythought.errors import UserError
 from skythought.records import Completion, Message, Request, Sampling, Trace
@@ -166,16 +166,18 @@ def test_a_node_that_is_lost_loses_nothing(two: Any, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.engines
-def test_a_replica_that_dies_is_replaced(two: Any) -> None:
-    backend = made(two, pause="0.02")
-    asked = requests(200)
+def test_replicas_that_die_are_replaced(two: Any) -> None:
+    backend = made(two)
+    asked = requests(80)
     answers = backend.complete(asked, Sampling())
-    found = [next(answers) for _ in range(10)]
+    found = [next(answers)]
+    while len(pids(found)) < 2:
+        found.append(next(answers))
     for victim in pids(found):
         os.kill(int(victim), signal.SIGKILL)
     found.extend(answers)
     assert sorted(c.id for c in found) == sorted(r.id for r in asked)
-    assert len(pids(found)) > 2
+    assert len(pids(found)) == 4
 
 
 @pytest.mark.engines
@@ -228,37 +230,6 @@ def test_no_room_for_a_replica_is_said_in_the_end(two: Any) -> None:
     with pytest.raises(UserError, match=r"nothing is ready after 2 s .* free some of it"):
         made(two, wait="2")
     assert len(list(first.complete(requests(2), Sampling()))) == 2
-
-
-@pytest.mark.engines
-def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason=WHY)
-    code = (
-        "from skythought import cluster\nfrom skythought.errors import UserError\n"
-        "try:\n    cluster.connect({!r})\nexcept UserError as error:\n    print(error)\n"
-    )
-    for address, told in (
-        ("auto", "start a cluster with `ray start --head`"),
-        ("ray://127.0.0.1:1", "give HOST:PORT or auto"),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", code.format(address)],
-            env={**os.environ, "RAY_TMPDIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert told in done.stdout, done.stderr
-
-
-def test_what_nodes_are_told_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VLLM_API_KEY", "sk-1")
-    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-    monkeypatch.setenv("HF_TOKEN", "hf-1")
-    found = cluster.environment()
-    assert found["VLLM_CPU_KVCACHE_SPACE"] == "1"
-    assert found["HF_HUB_OFFLINE"] == "1"
-    assert not {"sk-1", "hf-1"} & set(found.values())
 
 
 @pytest.mark.engines

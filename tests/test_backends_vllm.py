@@ -196,6 +196,46 @@ def test_a_prompt_without_room_is_an_error(mini: Any, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.engines
+def test_it_goes_on_after_a_begun_answer(mini: Any) -> None:
+    other = hf.HuggingFace("mini")
+    begun = "The toll from oak to"
+    asked = [msgspec.structs.replace(r, prefill=begun) for r in requests()[-3:]]
+    assert by_id(mini.complete(asked, GREEDY)) == by_id(other.complete(asked, GREEDY))
+    assert mini.render(asked[0]) == other.render(asked[0])
+    assert mini.render(asked[0]).endswith(begun)
+
+
+@pytest.mark.engines
+def test_penalties_and_cuts_are_those_of_hf(mini: Any) -> None:
+    """Greedy, where both are exact: with penalties, and where all but one token is cut off."""
+    other = hf.HuggingFace("mini")
+    for sampling in (
+        Sampling(max_tokens=30, repetition_penalty=1.3),
+        Sampling(max_tokens=30, presence_penalty=1.5),
+        Sampling(max_tokens=30, temperature=1.0, top_k=1),
+        Sampling(max_tokens=30, temperature=1.0, min_p=1.0),
+    ):
+        asked = requests(6)
+        assert by_id(mini.complete(asked, sampling)) == by_id(other.complete(asked, sampling))
+
+
+@pytest.mark.engines
+def test_a_stop_text_ends_an_answer(mini: Any) -> None:
+    asked = requests()[-2:]
+    found = by_id(mini.complete(asked, Sampling(max_tokens=60, stop=("is \\boxed{",))))
+    for completion in found.values():
+        assert completion.finish == "stop"
+        assert completion.text.startswith("<|begin_of_solution|>")
+        assert " to " in completion.text
+        assert "boxed" not in completion.text
+    with pytest.raises(UserError, match="vllm backend: has no reasoning_effort; leave it out"):
+        list(mini.complete(asked, Sampling(reasoning_effort="low")))
+
+
+# From here on other engines are started, whose end is also that of the first in this process.
+
+
+@pytest.mark.engines
 @pytest.mark.parametrize(
     ("options", "space", "told"),
     [
@@ -241,43 +281,6 @@ def test_more_engine_args(mini: Any, expected: dict[str, Completion]) -> None:
     found = by_id(backend.complete(requests(3), GREEDY))
     assert found == {r.id: expected[r.id] for r in requests(3)}
     assert backend.engine.vllm_config.scheduler_config.max_num_batched_tokens == 2048
-
-
-@pytest.mark.engines
-def test_it_goes_on_after_a_begun_answer(mini: Any) -> None:
-    other = hf.HuggingFace("mini")
-    begun = "The toll from oak to"
-    asked = [msgspec.structs.replace(r, prefill=begun) for r in requests()[-3:]]
-    assert by_id(mini.complete(asked, GREEDY)) == by_id(other.complete(asked, GREEDY))
-    assert mini.render(asked[0]) == other.render(asked[0])
-    assert mini.render(asked[0]).endswith(begun)
-
-
-@pytest.mark.engines
-def test_penalties_and_cuts_are_those_of_hf(mini: Any) -> None:
-    """Greedy, where both are exact: with penalties, and where all but one token is cut off."""
-    other = hf.HuggingFace("mini")
-    for sampling in (
-        Sampling(max_tokens=30, repetition_penalty=1.3),
-        Sampling(max_tokens=30, presence_penalty=1.5),
-        Sampling(max_tokens=30, temperature=1.0, top_k=1),
-        Sampling(max_tokens=30, temperature=1.0, min_p=1.0),
-    ):
-        asked = requests(6)
-        assert by_id(mini.complete(asked, sampling)) == by_id(other.complete(asked, sampling))
-
-
-@pytest.mark.engines
-def test_a_stop_text_ends_an_answer(mini: Any) -> None:
-    asked = requests()[-2:]
-    found = by_id(mini.complete(asked, Sampling(max_tokens=60, stop=("is \\boxed{",))))
-    for completion in found.values():
-        assert completion.finish == "stop"
-        assert completion.text.startswith("<|begin_of_solution|>")
-        assert " to " in completion.text
-        assert "boxed" not in completion.text
-    with pytest.raises(UserError, match="vllm backend: has no reasoning_effort; leave it out"):
-        list(mini.complete(asked, Sampling(reasoning_effort="low")))
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def two() -> Iterator[Any]:
 @pytest.mark.engines
 def test_a_node_that_is_lost_loses_no_verdict(two: Any, tmp_path: Path) -> None:
     """The verdicts are those that this process gives, each once, with a node killed meanwhile."""
-    rows = write_rows(tmp_path / "rows.jsonl", 3000)
+    rows = write_rows(tmp_path / "rows.jsonl", 15_000)
     here = tmp_path / "here.jsonl"
     there = tmp_path / "there.jsonl"
     expected = score.run(score.Config(input=rows, output=here, verifier="number"))
@@ -112,10 +112,10 @@ def test_a_node_that_is_lost_loses_no_verdict(two: Any, tmp_path: Path) -> None:
     assert process.returncode == 0, told.decode()
     assert "a worker on node" in told.decode()
     found = store.read(there, Verdict)
-    assert len(found) == len({v.id for v in found}) == 3000
+    assert len(found) == len({v.id for v in found}) == 15_000
     outcomes = {v.id: v.outcome for v in store.read(here, Verdict)}
     assert {v.id: v.outcome for v in found} == outcomes
-    assert expected == {"correct": 2000, "incorrect": 1000}
+    assert expected == {"correct": 10_000, "incorrect": 5_000}
 
 
 def test_an_address_where_nobody_is(tmp_path: Path) -> None:
