@@ -87,7 +87,7 @@ def begin(command: list[str], run: Path) -> None:
 
 
 def measure(command: list[str], listener: socket.socket) -> tuple[float, float, float]:
-    """Run the command to its first request: seconds, seconds of processor time, most memory in MB."""
+    """Run the command to its first request: seconds, those of the processor, most memory in MB."""
     listener.settimeout(600)
     began = time.perf_counter()
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
