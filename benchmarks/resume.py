@@ -24,7 +24,7 @@ from pathlib import Path
 import msgspec
 
 from skythought import store
-from skythought.generating import work
+from skythought.generating import work as asking
 from skythought.records import Problem, Sampling, Trace, sample_ids
 from skythought.tasks import benchmarks
 
@@ -54,7 +54,7 @@ def build(folder: Path, rows: int, kb: float, base_url: str) -> tuple[list[str],
     thoughts = ["\n\n".join(sentences(rng, kb)) for _ in range(64)]
     with (run / "traces.jsonl").open("wb") as file:
         for problem in problems[:-1]:
-            messages = work.prompt(problem, benchmarks.SYSTEM_PROMPT)
+            messages = asking.prompt(problem, benchmarks.SYSTEM_PROMPT)
             ids = sample_ids(problem.id, messages, "Qwen/QwQ-32B", sampling, N)
             for sample, key in enumerate(ids):
                 made = Trace(
@@ -86,8 +86,8 @@ def begin(command: list[str], run: Path) -> None:
     assert (run / "problems.jsonl").exists()
 
 
-def measure(command: list[str], listener: socket.socket) -> tuple[float, float]:
-    """Run the command; gives the seconds to its first connection, and its most memory in MB."""
+def measure(command: list[str], listener: socket.socket) -> tuple[float, float, float]:
+    """Run the command to its first request: seconds, those of the processor, most memory in MB."""
     listener.settimeout(600)
     began = time.perf_counter()
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
@@ -97,7 +97,7 @@ def measure(command: list[str], listener: socket.socket) -> tuple[float, float]:
         process.send_signal(signal.SIGKILL)
         _, _, usage = os.wait4(process.pid, 0)
         connection.close()
-    return took, usage.ru_maxrss / 1024
+    return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 if __name__ == "__main__":
@@ -113,9 +113,11 @@ if __name__ == "__main__":
         command, size = build(Path(name), args.rows, args.kb, url)
         listener.listen()
         found = [measure(command, listener) for _ in range(args.rounds)]
-    seconds, memory = min(found)[0], max(m for _, m in found)
+    seconds, used_s = min(row[0] for row in found), min(row[1] for row in found)
+    memory = max(row[2] for row in found)
     print(
         f"| {datetime.now(UTC):%Y-%m-%d} | {args.rows:,} | {size / args.rows * 1e6:.1f} kB "
-        f"| {size:.1f} GB | {seconds:.1f} s | {memory:,.0f} MB |"
+        f"| {size:.1f} GB | {seconds:.1f} s | {used_s:.1f} s | {memory:,.0f} MB |"
     )
-    print(f"rounds: {', '.join(f'{s:.1f} s' for s, _ in found)}", file=sys.stderr)
+    rounds = ", ".join(f"{wall:.1f} s ({used:.1f} s)" for wall, used, _ in found)
+    print(f"rounds: {rounds}; load {os.getloadavg()[0]:.1f}", file=sys.stderr)

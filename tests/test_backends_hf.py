@@ -174,19 +174,21 @@ def test_a_repetition_penalty_decodes_as_generate_does(
         assert completion.text == tokenizer.decode(expected[:-1] if ended else expected)
 
 
-def test_a_begun_answer_is_gone_on_with(tiny_model: Path) -> None:
-    """Greedily, what follows the first words of an answer is the rest of that answer."""
+def test_a_begun_answer_is_gone_on_with(tiny_model: Path, plain: tuple[Any, Any]) -> None:
+    model, tokenizer = plain
     backend = hf.HuggingFace(str(tiny_model))
     [request] = requests(QUESTIONS[:1])
-    [whole] = ordered(backend, [request], Sampling(max_tokens=12))
-    begun = backend.tokenizer.decode(backend.tokenizer(whole.text)["input_ids"][:4])
-    assert whole.text.startswith(begun)
-    going = Request(id="b", messages=request.messages, prefill=begun)
-    [rest] = ordered(backend, [going], Sampling(max_tokens=8))
-    assert begun + rest.text == whole.text
-    assert rest.prompt_tokens == whole.prompt_tokens + 4
-    assert backend.render(going) == f"<|user|>{QUESTIONS[0]}<|assistant|>{begun}"
-    assert backend.render(request).endswith("<|assistant|>")
+    going = Request(id="b", messages=request.messages, prefill="so let me check: ")
+    assert backend.render(going) == f"<|user|>{QUESTIONS[0]}<|assistant|>so let me check: "
+    assert backend.render(request) == f"<|user|>{QUESTIONS[0]}<|assistant|>"
+    [whole, rest] = ordered(backend, [request, going], Sampling(max_tokens=8))
+    prompt = tokenizer(backend.render(going), add_special_tokens=False)["input_ids"]
+    out = model.generate(torch.tensor([prompt]), max_new_tokens=8, do_sample=False)
+    expected = out[0, len(prompt) :].tolist()
+    ended = expected[-1] == tokenizer.eos_token_id
+    assert rest.text == tokenizer.decode(expected[:-1] if ended else expected)
+    assert rest.text != whole.text
+    assert rest.prompt_tokens == len(prompt) > whole.prompt_tokens
 
 
 def test_a_sampling_that_is_not_there_is_refused(tiny_model: Path) -> None:

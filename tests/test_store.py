@@ -109,6 +109,20 @@ def test_a_file_cut_anywhere_goes_on_without_loss(
     assert store.read(path, Problem) == [*whole, ROWS[0]]
 
 
+@pytest.mark.parametrize("block", [1, 7, 64, 2**20])
+def test_a_torn_line_is_found_whatever_its_length(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BLOCK", block)
+    path = tmp_path / "rows.jsonl"
+    for whole in (b"", b'{"a": 1}\n' * 9):
+        for torn in (b"{", b'{"a": ' + b"x" * 500):
+            path.write_bytes(whole + torn)
+            with store.Appender(path):
+                pass
+            assert path.read_bytes() == whole
+
+
 def test_a_line_is_on_disk_before_the_next_is_made(tmp_path: Path) -> None:
     """Even if the process dies without closing anything."""
     code = (

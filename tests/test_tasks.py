@@ -231,6 +231,18 @@ def test_rows(row: dict[str, Any], question: str, answer: str) -> None:
     assert found.id == benchmarks.problem(row, "t").id
 
 
+def test_rows_without_a_reference_where_none_is_needed() -> None:
+    row = {"id": 7, "question": "Which?", "choices": ["oak", "fir"], "level": 3, "answer": " "}
+    found = benchmarks.problem(row, "t", answers=False)
+    assert (found.id, found.answer) == ("7", "")
+    assert found.question == "Which?\n\nA. oak\nB. fir"
+    assert found.extra == {"choices": ["oak", "fir"], "level": 3}
+    known = {"problem": "1 + 1?", "answer": 2}
+    assert benchmarks.problem(known, "t", answers=False) == benchmarks.problem(known, "t")
+    with pytest.raises(ValueError, match="no question"):
+        benchmarks.problem({"level": 3}, "t", answers=False)
+
+
 def test_ids_and_extras_are_kept() -> None:
     row = {"unique_id": "a/1", "problem": "1 + 1?", "answer": "2", "level": 3}
     found = benchmarks.problem(row, "t")
