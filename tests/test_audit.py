@@ -99,10 +99,10 @@ def test_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     ]
     for path, name, found in zip(files, "ab", made, strict=True):
         old = Verdict(verifier="old@1", id="t7", outcome="error")
-        rows = [
+        new = [
             Verdict(verifier=f"{name}@1", id=k, outcome=o, rule=HOSTILE) for k, o in found.items()
         ]
-        store.write_records(path, [old, *rows])
+        store.write_records(path, [old, *new])
     agreement = audit.write(files[0], files, made, pairs)
     assert (agreement.same, agreement.n) == (1, 300)
     rows = [json.loads(line) for line in (tmp_path / "disagreements.jsonl").open()]

@@ -15,6 +15,7 @@ from skythought.grading import How
 from skythought.records import Problem, Trace, Verdict
 from skythought.score import Answers
 from skythought.verifiers import Job, known
+from skythought.verifiers.pool import Pool
 
 PROBLEM = Problem(id="p", task="toll_roads", question="?", answer="7")
 
@@ -42,7 +43,7 @@ def test_few_answers_start_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_many_go_on_in_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
 
-    class Noted(grading.Pool):
+    class Noted(Pool):
         def __init__(self, workers: int) -> None:
             sizes.append(workers)
             super().__init__(workers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -188,10 +190,13 @@ def test_such_entries_would_be_run(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("library")
 def test_an_answer_that_takes_too_long_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gym, "DEADLINE_S", 0.0)
     asked = first("chain_sum")
+    assert CHECK(asked, f"<answer>{asked.answer}</answer>").outcome == "correct"
+    assert gym.PROCESS._child is not None
+    os.kill(gym.PROCESS._child.pid, signal.SIGSTOP)
+    monkeypatch.setattr(gym, "DEADLINE_S", 0.1)
     found = CHECK(asked, f"<answer>{asked.answer}</answer>")
-    assert (found.outcome, found.detail) == ("incorrect", "took more than 0 s")
+    assert (found.outcome, found.detail) == ("incorrect", "took more than 0.1 s")
     monkeypatch.undo()
     assert CHECK(asked, f"<answer>{asked.answer}</answer>").outcome == "correct"
 
