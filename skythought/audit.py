@@ -104,7 +104,7 @@ def write(
     progress.say(f"{labels[0]} and {labels[1]}: {sentence(agreement)}")
     if rows:
         progress.console.print(_table(labels, rows[:SHOWN]))
-        progress.say(f"{len(rows):,} disagreements: {page}, {listed}")
+        progress.say(f"disagreements: {len(rows):,}, in {page} and {listed}")
     return agreement
 
 

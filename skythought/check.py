@@ -22,10 +22,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 from rich.table import Table
-from rich.text import Text
 
 from skythought import formats, grading, progress, store, tasks, verifiers
-from skythought.errors import NotHeld, UserError, plain
+from skythought.errors import NotHeld, UserError
 from skythought.grading import How
 from skythought.records import Finish, Problem, Trace, Verdict
 from skythought.verifiers import Job
@@ -78,7 +77,7 @@ def run(config: Config) -> dict[str, dict[str, int]]:
 
     Raises:
         UserError: no such task or verifier, or one that does not work here.
-        NotHeld: a gold answer is not correct, or one made wrong is.
+        NotHeld: a gold answer is not correct, one made wrong is, or one cannot be told.
     """
     if config.strict and config.lenient:
         raise UserError("--strict and --lenient: give one of them")
@@ -95,7 +94,8 @@ def run(config: Config) -> dict[str, dict[str, int]]:
     problems = tasks.draw(config.task, config.split, config.seed, 0, config.limit)
     counts, exceptions = check(problems, how)
     label = ", ".join(sorted({how.name_of(problem) for problem in problems}))
-    progress.console.print(_table(f"{config.task}, graded by {label}", counts))
+    progress.say(f"{config.task}: {len(problems):,} problems, graded by {label}")
+    progress.console.print(_table(counts))
     if not any(kind in counts for kind in GOLD):
         progress.say(
             f"{config.task}: gold answers are missing ({len(problems):,} problems); for programs, "
@@ -106,11 +106,12 @@ def run(config: Config) -> dict[str, dict[str, int]]:
     refused = sum(counts[k]["not held"] + counts[k]["error"] for k in GOLD if k in counts)
     gold = sum(sum(counts[k].values()) for k in GOLD if k in counts)
     passed = sum(of["not held"] for kind, of in counts.items() if kind not in GOLD)
-    if refused or passed:
+    untold = sum(of["error"] for kind, of in counts.items() if kind not in GOLD)
+    if exceptions:
         listed = f"they are in {config.output}" if config.output else "list them with --output FILE"
         raise NotHeld(
-            f"{config.task}: {refused:,} of {gold:,} gold answers are not accepted, and {passed:,} "
-            f"answers made wrong are; {listed}"
+            f"{config.task}: {refused:,} of {gold:,} gold answers are not accepted; of answers "
+            f"made wrong, {passed:,} are and {untold:,} cannot be told; {listed}"
         )
     return counts
 
@@ -291,8 +292,8 @@ def _exception(problem: Problem, probe: Probe, verdict: Verdict) -> dict[str, An
     }
 
 
-def _table(title: str, counts: dict[str, dict[str, int]]) -> Table:
-    table = Table(title=Text(plain(title)))
+def _table(counts: dict[str, dict[str, int]]) -> Table:
+    table = Table()
     table.add_column("answers")
     table.add_column("should be")
     for name in ("n", "are", "are not", "cannot be told"):

@@ -211,7 +211,7 @@ def read_file(path: Path) -> Answers:
         )
     if found.faults:
         first = next(iter(found.faults.values()))
-        progress.say(f"{path}: {len(found.faults):,} rows cannot be used; the first: {first}")
+        progress.say(f"{path}: rows that cannot be used: {len(found.faults):,}; the first: {first}")
     return found
 
 
@@ -235,6 +235,8 @@ def _pair(row: dict[str, Any]) -> Pair:
     for key in shapes.RESPONSES:
         if isinstance(row.get(key), int | float) and not isinstance(row[key], bool):
             row = {**row, key: str(row[key])}
+    if any(key in row and row[key] is None for key in (*shapes.RESPONSES, "completion")):
+        raise ValueError("the row has no response")
     trace = shapes.trace(row)
     asked = next((m.content for m in reversed(trace.messages) if m.role == "user"), "")
     wanted = (*benchmarks.ANSWERS, benchmarks.SOLUTION, *benchmarks.TEST_FIELDS, "choices", "gym")

@@ -31,7 +31,7 @@ BAD = [
     ({"id": "x", "problem": "x?", "response": "1", "answer": "#### "}, "answer is empty"),
     ({"id": "x", "problem": "x?", "response": "1", "answer": {"a": 1}}, "must be a text or a numb"),
     ({"id": "x", "problem": "x?", "answer": "1"}, "unknown row with fields answer, id, problem"),
-    ({"id": "x", "problem": "x?", "response": None, "answer": "1"}, "unknown row with fields ans"),
+    ({"id": "x", "problem": "x?", "response": None, "answer": "1"}, "the row has no response"),
     ({"id": "x", "messages": [], "answer": "1"}, "'messages' must be a list of turns"),
 ]
 
@@ -47,7 +47,7 @@ def test_a_row_that_cannot_be_used_is_an_error(
     assert (found["x"].outcome, found["x"].rule) == ("error", "row not usable")
     assert found["x"].detail.startswith(f"{path}:2: ")
     assert told in found["x"].detail
-    assert f"1 rows cannot be used; the first: {path}:2: " in capsys.readouterr().err
+    assert f"rows that cannot be used: 1; the first: {path}:2: " in capsys.readouterr().err
     write(path, ROWS[0], {**ROWS[0], "id": "x"}, ROWS[1])  # mended, it is graded
     assert score.run(Config(input=path)) == {"correct": 2, "incorrect": 1}
     with pytest.raises(UserError, match=r"bad\.jsonl:1: "):

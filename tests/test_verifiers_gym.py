@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -142,16 +144,59 @@ def test_hostile_answers_are_wrong(name: str, answer: str) -> None:
 def test_scorers_that_evaluate_are_known() -> None:
     for name in ("binary_matrix", "n_queens", "puzzle24", "simple_integration"):
         assert gym_worker.evaluates(name), name
-    for name in ("chain_sum", "word_sorting", "maze"):
+    for name in ("chain_sum", "word_sorting", "maze", "codeio"):
         assert not gym_worker.evaluates(name), name
 
 
 @pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "__import__('os').unlink({path!r})",
+        "__import__('pathlib').Path({path!r}).unlink()",
+        "open({path!r}, 'w')",
+        "__import__('shutil').rmtree({folder!r})",
+        "__import__('os').system('rm ' + {path!r})",
+        "__import__('subprocess').run(['rm', {path!r}])",
+        "__import__('socket').create_connection(('127.0.0.1', 9))",
+        "__import__('ctypes').CDLL(None).unlink({path!r}.encode())",
+    ],
+)
+def test_hostile_entries_do_nothing(attack: str, tmp_path: Path) -> None:
+    """An entry of somebody else's file is evaluated by some scorers."""
+    path = tmp_path / "deep" / "precious.txt"
+    path.parent.mkdir()
+    path.write_text("precious")
+    asked = hostile(attack.format(path=str(path), folder=str(path.parent)))
+    assert CHECK(asked, "<answer>1</answer>").outcome == "incorrect"
+    assert path.read_text() == "precious"
+
+
+def hostile(text: str) -> Problem:
+    """Make a problem whose scorer evaluates a text of its entry."""
+    kept = {"dataset": "bitwise_arithmetic", "answer": "1", "metadata": {"problem": text}}
+    return Problem(id="p", task="t", question="?", answer="1", extra={"gym": kept})
+
+
+@pytest.mark.usefixtures("library")
+def test_such_entries_would_be_run(tmp_path: Path) -> None:
+    """Without the hook, so that the test above is one."""
+    path = tmp_path / "precious.txt"
+    path.write_text("precious")
+    entry = hostile(f"__import__('os').unlink({str(path)!r})").extra["gym"]
+    gym_worker.score(gym_worker.Question("bitwise_arithmetic", "1", entry))
+    assert not path.exists()
+
+
+@pytest.mark.usefixtures("library")
 def test_an_answer_that_takes_too_long_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gym, "DEADLINE_S", 0.0)
     asked = first("chain_sum")
+    assert CHECK(asked, f"<answer>{asked.answer}</answer>").outcome == "correct"
+    assert gym.PROCESS._child is not None
+    os.kill(gym.PROCESS._child.pid, signal.SIGSTOP)
+    monkeypatch.setattr(gym, "DEADLINE_S", 0.1)
     found = CHECK(asked, f"<answer>{asked.answer}</answer>")
-    assert (found.outcome, found.detail) == ("incorrect", "took more than 0 s")
+    assert (found.outcome, found.detail) == ("incorrect", "took more than 0.1 s")
     monkeypatch.undo()
     assert CHECK(asked, f"<answer>{asked.answer}</answer>").outcome == "correct"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import time
 from collections.abc import Iterator
@@ -156,6 +157,7 @@ def test_a_job_is_a_plain_record_without_its_thought(own: str) -> None:
     [job] = jobs(own, "7")
     again = msgspec.json.decode(msgspec.json.encode(job), type=Job)
     assert again == job
+    assert pickle.loads(pickle.dumps(job)) == job
     long = msgspec.structs.replace(job.trace, thought="x" * 10**6)
     assert verifiers.job(PROBLEM, long, own) == job
 

@@ -10,7 +10,8 @@ The first of these places that names a choice decides, at its last occurrence: a
 sentence that says so ("the answer is", "option B is correct", "I choose B"; one that denies, "the
 answer is not B", is passed over), the whole text, emphasis, how the last line begins, a text of one
 choice alone in the last sentence, and, as a last resort with a name of its own, the last letter.
-A letter comes before a text: where choice C reads "B", the answer "B" is choice B.
+A text that is the whole of a choice comes before letters ("A and B" may be a choice), a letter
+before any other text: where choice C reads "B", the answer "B" is choice B.
 
 The choices are in `choices` of the problem, else read off the lines of its question; where there
 are none, letters from A to J count.
@@ -112,6 +113,11 @@ def named(passage: str, choices: Sequence[str]) -> Choice | None:
     """Say which choice a passage begins with, by letter or by text; None where with none."""
     known = LETTERS[: len(choices)] or LETTERS
     text = _flat(passage)
+    said = _words(text)
+    if len(said) > 1:
+        whole = [LETTERS[i] for i, choice in enumerate(choices) if said in _forms(choice)]
+        if whole:
+            return Choice(frozenset(whole[:1]), "text")
     found: set[str] = set()
     rest = text
     while (letter := LETTER.match(rest)) and letter[1] in known:
@@ -126,8 +132,8 @@ def named(passage: str, choices: Sequence[str]) -> Choice | None:
         return Choice(frozenset(found), "letter")
     if re.fullmatch(r"\(?[a-j][).]?", text) and text.strip("().").upper() in known:
         return Choice(frozenset(text.strip("().").upper()), "letter")
-    said = _words(text)
-    fits = [(len(_words(c)), LETTERS[i]) for i, c in enumerate(choices) if _begins(said, _words(c))]
+    texts = [(LETTERS[i], part) for i, choice in enumerate(choices) for part in _forms(choice)]
+    fits = [(len(part), letter) for letter, part in texts if _begins(said, part)]
     if not fits:
         return None
     return Choice(frozenset({max(fits, key=lambda fit: fit[0])[1]}), "text")
@@ -260,6 +266,13 @@ def _words(text: str) -> str:
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
     text = re.sub(r"[^\w.%+\-*/^=<>°\\{}|']+", " ", text)
     return re.sub(r"\.(?!\d)", " ", text).strip()
+
+
+def _forms(choice: str) -> tuple[str, ...]:
+    """Give the words of a choice, as they are and without those that `LEAD` passes over."""
+    words = _words(choice)
+    short = re.sub(f"^{LEAD}", "", words)
+    return (words, short) if len(short) > 1 else (words,)
 
 
 def _begins(said: str, choice: str) -> bool:

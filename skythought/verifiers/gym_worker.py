@@ -4,10 +4,11 @@
     out:  {"score": 1.0}
 
 One JSON line for each answer; the first line out is `{}`, once the library is loaded. Some scorers
-call `eval` or sympy's `parse_expr` on the answer. Before one whose module does, a text is refused
-that holds an attribute, a quote, a call of an unknown name or any name of several letters that is
-not mathematics; and the process has no environment, may write no file, and is killed by the system
-when an answer takes too long.
+call `eval` or sympy's `parse_expr` on the answer, some on what their entry holds, which may come
+from somebody else's file. Before a scorer whose module does so, an answer is refused that holds an
+attribute, a quote, or a name of several letters that is no mathematics. As a second wall the
+process has no environment, little memory, and a hook that refuses files but the library's own,
+connections and other processes (`deny`); the system kills it when an answer takes too long.
 """
 
 from __future__ import annotations
@@ -31,6 +32,16 @@ UNREADABLE = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NameError),
     *(RuntimeError, SyntaxError, TypeError, ValueError),
 )
+NOT_THE_ANSWER = frozenset(  # evaluate what they made themselves, and read the answer otherwise
+    {"basic_arithmetic", "bitwise_arithmetic", "codeio", "number_sorting", "propositional_logic"}
+)
+# Events of the interpreter that scoring has no need of (docs.python.org, Audit events table).
+DENIED = re.compile(
+    r"(?:os|shutil|socket|subprocess|ctypes|pty|fcntl|mmap|tempfile|signal|syslog|sqlite3|urllib"
+    r"|http|ftplib|imaplib|poplib|smtplib|telnetlib|webbrowser|_thread|_posixsubprocess)\."
+    r"|code\.__new__|sys\.(?:addaudithook|_current_frames|setprofile|settrace)"
+)
+ALLOWED = frozenset({"os.listdir", "os.scandir", "os.walk", "os.fwalk"})
 EVALUATES = re.compile(r"(?<![\w.])(?:eval|exec|compile)\(|\b(?:parse_expr|sympify)\(")
 NAMES = frozenset(
     {
@@ -39,6 +50,7 @@ NAMES = frozenset(
         *("and", "or", "not", "True", "False", "true", "false", "null"),
     }
 )
+LIBRARY = tuple(path for path in sys.path if path.endswith("-packages"))
 WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"\d[\d_]*(?:[eEjJ]\d*)?|0[xXbBoO][\da-fA-F]+")
 SHORT = re.compile(r"_|[A-Za-z]\d{0,2}|[\u0370-\u03ff]")
@@ -95,9 +107,11 @@ def scorer(dataset: str) -> Any:
 
 @functools.cache
 def evaluates(dataset: str) -> bool:
-    """Say whether the source of a dataset's classes evaluates texts."""
+    """Say whether the source of a dataset's classes evaluates texts, answers among them."""
     from reasoning_gym.factory import DATASETS
 
+    if dataset in NOT_THE_ANSWER:
+        return False
     kinds = [k for k in DATASETS[dataset][0].__mro__ if k.__module__.startswith("reasoning_gym")]
     return any(EVALUATES.search(inspect.getsource(sys.modules[k.__module__])) for k in kinds)
 
@@ -149,6 +163,21 @@ def confine() -> None:
         resource.setrlimit(what, (most, most))
 
 
+def deny(event: str, args: tuple[object, ...]) -> None:
+    """Refuse what no scorer needs; an audit hook of the interpreter, which cannot be taken off.
+
+    Raises:
+        RuntimeError: always, where it refuses.
+    """
+    if event == "open":
+        path, mode = str(args[0]), args[1] if len(args) > 1 else None
+        library = path.startswith((sys.prefix, sys.base_prefix, *LIBRARY))
+        if (isinstance(mode, str) and set(mode) & set("wax+")) or not library:
+            raise RuntimeError(f"a scorer may not open {path[:100]}")
+    elif DENIED.match(event) and event not in ALLOWED:
+        raise RuntimeError(f"a scorer may not use {event}")
+
+
 def main() -> None:
     """Score answers until the input ends."""
     out = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -160,6 +189,7 @@ def main() -> None:
         return
     confine()
     out.write(msgspec.json.encode(Reply()) + b"\n")
+    sys.addaudithook(deny)
     for line in sys.stdin.buffer:
         question = msgspec.json.decode(line, type=Question)
         signal.setitimer(signal.ITIMER_PROF, CPU_S)

@@ -45,6 +45,8 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("12", "So it is $\\boxed{12}$.", "correct"),
         Case("p - q", "So it is $\\boxed{-q + p}$.", "correct"),
         Case("\\frac{\\sqrt{3}}{2}", "So it is $\\boxed{\\frac{3}{2\\sqrt{3}}}$.", "correct"),
+        Case("\\sin(2x)", "So it is $\\boxed{2\\sin(x)\\cos(x)}$.", "correct"),
+        Case("\\sin(2x)", "So it is $\\boxed{2\\sin(x)}$.", "incorrect"),
         Case("p - q", "So it is $\\boxed{q - p}$.", "incorrect"),
         Case("1-\\frac{1}{e}", "So it is $\\boxed{1+\\frac{1}{e}}$.", "incorrect"),
         Case("12", NOTHING, "no_answer"),
