@@ -1,15 +1,17 @@
 # make reproduce   set up, run the miniature study, print its table, write runs/mini/report.html
 # make test        set up, check style and types, run the tests
+# make engines     the tests that start vLLM and Ray, in .venv-engines; pulls several GB the first time
 #
 # The first run makes .venv and installs into it; later runs start at once. Another Python:
 # make reproduce PYTHON=python3.12
 
 PYTHON ?= python3
+ENGINES ?= .venv-engines
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help reproduce test check format slow base-model clean
+.PHONY: help reproduce test check format slow engines base-model clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -32,11 +34,21 @@ format: .venv/dev.stamp
 slow: .venv/dev.stamp
 	$(BIN)/python -m pytest -q -m slow
 
+# An environment that has pytest is taken as it is: make engines ENGINES=/where/it/is
+engines: $(ENGINES)/bin/pytest
+	PYTHONPATH=. $(ENGINES)/bin/python -m pytest -q -m engines
+
 base-model: .venv/train.stamp
 	$(BIN)/python recipes/mini/base_model.py
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+	rm -rf .venv .venv-engines .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+
+$(ENGINES)/bin/pytest:
+	$(PYTHON) -m venv $(ENGINES)
+	@echo "installing skythought[vllm,ray] into $(ENGINES)"
+	@$(ENGINES)/bin/python -m pip install --quiet --constraint constraints-engines.txt \
+	  --editable '.[vllm,ray]' hypothesis peft pytest
 
 # Made last, so that an interrupted step is done again.
 .venv/made.stamp:

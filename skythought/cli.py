@@ -3,8 +3,9 @@
     skythought train --base_model Qwen/Qwen2.5-32B-Instruct --dataset r1-17k.jsonl
 
 Only the verb asked for is imported, so `skythought --help` answers at once. Flags are the fields of
-the verb's `Config`. Exit codes: 0 done, 2 a mistake of the user (one line says which), 130 stopped
-with Ctrl-C; a traceback is a mistake of ours.
+the verb's `Config`. Exit codes: 0 done, 1 what was to be checked does not hold, 2 a mistake of the
+user (one line says which), 3 the `--budget` of generate is spent, 130 stopped with Ctrl-C; a
+traceback is a mistake of ours.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from skythought.errors import UserError, plain, unknown
 
 # verb -> (module with Config and run, one line of help), in pipeline order
 VERBS = {
+    "check": ("skythought.check", "grade a task's own answers, to see what can be verified"),
     "generate": ("skythought.generate", "ask a model every problem of a task, keep every answer"),
     "score": ("skythought.score", "grade the answers of a run folder"),
     "curate": ("skythought.curate", "choose training examples from graded answers"),
@@ -68,7 +70,7 @@ def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]]
             module = importlib.import_module(verbs[verb][0])
             module.run(_config(module, name, rest))
     except UserError as error:
-        return _fail(f"{name}: {error}", 2)
+        return _fail(f"{name}: {error}", error.exit_code)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise

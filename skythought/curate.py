@@ -176,10 +176,10 @@ def _load(path: Path, outcome: str) -> tuple[list[Trace], dict[str, Verdict]]:
                 f"{path}: no traces; make some with: skythought generate --result-dir {path}"
             )
     else:
-        traces = {}
+        traces, seen = {}, dict[str, str]()
         for row in shapes.read_traces(path):
-            trace = score.with_own_id(row, traces)
-            traces[trace.id] = trace
+            trace = score.with_own_id(row, seen)
+            traces[trace.id], seen[trace.id] = trace, trace.finish
         if not traces:
             raise UserError(f"{path}: holds no traces")
     verdicts = {v.id: v for v in store.read(shapes.verdicts_beside(path), Verdict)}

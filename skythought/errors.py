@@ -20,6 +20,14 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 class UserError(Exception):
     """Something the user can mend; the message is one line and names the next step."""
 
+    exit_code = 2  # of the command; a kind of its own may say another
+
+
+class NotHeld(UserError):
+    """What a command was asked to check does not hold; all of its work is done."""
+
+    exit_code = 1
+
 
 def plain(text: str) -> str:
     """Make a text that a file or a model wrote safe to show: no control characters."""

@@ -41,8 +41,12 @@ def run(config: Config) -> dict[str, Any]:
     Raises:
         UserError: as `measure`.
     """
+    if config.dry_run:
+        generate.ask(_asked(config))
+        return {}
     result = measure(config)
-    table = Table(title=Text(plain(f"{config.model or config.backend} on {config.task}")))
+    title = f"{config.model or config.backend} on {config.task or config.input}"
+    table = Table(title=Text(plain(title)))
     for name in SHOWN:
         table.add_column(name.replace("_", " "), justify="right")
     shown = result | {"mean_tokens": round(result["mean_tokens"])}
@@ -58,16 +62,20 @@ def run(config: Config) -> dict[str, Any]:
     return result
 
 
+def _asked(config: Config) -> generate.Config:
+    """Give the part that generate does."""
+    return generate.Config(**{f.name: getattr(config, f.name) for f in fields(generate.Config)})
+
+
 def measure(config: Config) -> dict[str, Any]:
     """Generate what is missing, grade it, write scores.json and return its content.
 
     Raises:
         UserError: as `skythought generate` and `skythought score`, or nothing could be graded.
     """
-    asked = {f.name: getattr(config, f.name) for f in fields(generate.Config)}
     if config.verifier:
         verifiers.get(config.verifier)  # a wrong name is found before anything is asked
-    generate.ask(generate.Config(**asked))
+    generate.ask(_asked(config))
     score.run(
         score.Config(
             run_dir=config.result_dir,

@@ -95,6 +95,28 @@ def _parse_think(text: str) -> Parts:
     return Parts(thought.strip(), rest, closed=bool(end))
 
 
+def continued(prefill: str, text: str) -> str:
+    r"""Put the beginning that a model was given before what it went on with.
+
+    A server that keeps thoughts apart gives the rest of one as a thought of its own; the two are
+    one.
+
+    >>> continued("<think>\nLet me", "<think>\n see.\n</think>\n\n4")
+    '<think>\nLet me see.\n</think>\n\n4'
+    """
+    opened = "<think>\n"
+    if not prefill or not text.startswith(opened) or "</think>" in prefill:
+        return prefill + text
+    begun = prefill if "<think>" in prefill else opened + prefill
+    return begun + text.removeprefix(opened)
+
+
+def show(messages: Sequence[Message], prefill: str = "") -> str:
+    """Write a conversation for people, each turn under its role."""
+    turns = [*messages, Message("assistant", prefill)] if prefill else messages
+    return "\n".join(f"[{turn.role}]\n{turn.content}" for turn in turns)
+
+
 def last_boxed(text: str) -> str | None:
     r"""Return the content of the last `\boxed{...}`; None where there is none or it never ends.
 
@@ -130,10 +152,36 @@ def require_chat_template(tokenizer: Any, model: str) -> None:
         )
 
 
-def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """Render a conversation up to where the assistant begins, as token ids."""
+def prompt_text(tokenizer: Any, messages: Sequence[Message], prefill: str = "") -> str:
+    """Render a conversation up to where the assistant begins, or goes on after `prefill`.
+
+    Raises:
+        UserError: the chat template does not leave the prefill as it is.
+    """
     turns = [{"role": m.role, "content": m.content} for m in messages]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    if not prefill:
+        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return text
+    turns.append({"role": "assistant", "content": prefill})
+    begun = prefill.rstrip()  # a template may strip what follows: it is put back
+    try:
+        text = tokenizer.apply_chat_template(turns, tokenize=False, continue_final_message=True)
+        at = text.rindex(begun)
+    except ValueError as error:
+        raise UserError(
+            f"--assistant-prefill {prefill!r}: the model's chat template does not leave it as it "
+            "is; give another"
+        ) from error
+    return text[:at] + prefill
+
+
+def prompt_ids(tokenizer: Any, messages: Sequence[Message], prefill: str = "") -> list[int]:
+    """Render as `prompt_text` does, as token ids.
+
+    Raises:
+        UserError: as `prompt_text`.
+    """
+    text = prompt_text(tokenizer, messages, prefill)
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids
 

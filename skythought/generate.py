@@ -3,34 +3,33 @@ r"""Problems in, traces out: ask a model every problem, keep every answer.
     skythought generate --task toll_roads --split train --limit 100 --backend symbolic \
         --n 4 --result-dir runs/teacher
 
-Writes problems.jsonl and traces.jsonl into the run folder. Every finished sample is on disk before
-the next is counted; the same command run again asks only for what is missing. Does not grade:
-`skythought score` does.
+Writes problems.jsonl and traces.jsonl into the run folder. Says first what it will ask and what
+that may cost. Every finished sample is on disk before the next is counted; the same command run
+again asks only for what is missing. Does not grade: `skythought score` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta
 
-from skythought import backends, formats, progress, store, tasks
+from skythought import backends, options, presets, prices, progress, store, tasks
 from skythought.backends import Backend
 from skythought.errors import UserError
-from skythought.records import (
-    Completion,
-    Message,
-    Problem,
-    Request,
-    Sampling,
-    Trace,
-    digest,
-    trace_id,
-)
+from skythought.generating import found as founds
+from skythought.generating import plan
+from skythought.generating.budget import Budget
+from skythought.generating.found import Found
+from skythought.generating.lock import Lock
+from skythought.generating.work import Asked, Queue, Work, trace
+from skythought.prices import Price, dollars
+from skythought.records import Problem, Sampling, digest_all
+
+Counts = dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,72 +40,147 @@ class Config:
     """Run folder; made if missing, continued if it holds the same run."""
     task: str = ""
     """A task by name, or a local JSONL/Parquet file with problem and answer."""
+    input: str = ""
+    """A local JSONL/Parquet file of problems, in place of --task; answers are not needed."""
     split: str = "test"
     """Split of the task."""
     backend: str = "hf"
-    """hf, openai, symbolic, scripted, or package.module:Class."""
+    """hf, openai, vllm, ray, symbolic, scripted, or package.module:Class."""
     model: str = ""
     """Folder, hub name, or mini (in the package); an adapter folder is merged into its base."""
     backend_args: str = ""
     """Options of the backend, k=v,k=v."""
     sampling_params: str = ""
-    """temperature=0.6,top_p=0.95,max_tokens=16384; greedy with 1024 tokens where not given."""
+    """temperature=0.6,top_p=0.95,max_tokens=16384, or preset: that of the model's family. Where not
+    given: the preset of a reasoning model, else greedy with 1024 tokens."""
     n: int = 1
     """Samples per problem."""
     start: int = 0
     """First problem, counted from 0."""
+    end: int | None = None
+    """The problem to stop before, counted from 0."""
     limit: int | None = None
-    """Number of problems; endless tasks need it."""
+    """Number of problems; endless tasks need it, or --end."""
     system_prompt: str = ""
     """Replaces the task's own system prompt."""
+    assistant_prefill: str = ""
+    """How every answer begins; the model goes on from there."""
     seed: int = 0
     """Seed of the task and of sampling."""
     max_error_rate: float = 0.5
     """Stop when more than this share of the samples failed, judged from the 20th (or last) on."""
+    budget: float | None = None
+    """Dollars that the whole run folder may cost; the run stops before more are spent."""
+    price_in: float | None = None
+    """Dollars for a million prompt tokens, where they are not known or other."""
+    price_out: float | None = None
+    """Dollars for a million completion tokens."""
+    dry_run: bool = False
+    """Say what would be asked and what it may cost; ask and write nothing."""
+    strict: bool = False
+    """Stop at a damaged line of traces.jsonl; else it is put aside and its sample asked again."""
 
 
-def run(config: Config) -> dict[str, int]:
+def run(config: Config) -> Counts:
     """Generate and say what the folder holds; returns the counts of `ask`.
 
     Raises:
         UserError: as `ask`.
     """
     counts = ask(config)
-    progress.say(
-        f"{config.result_dir}: {counts['traces']:,} traces, {counts['truncated']:,} truncated, "
-        f"{counts['errors']:,} errors, {counts['completion_tokens']:,} tokens"
-    )
+    if not config.dry_run:
+        progress.say(f"{config.result_dir}: {summary(counts)}")
     return counts
 
 
-def ask(config: Config) -> dict[str, int]:
-    """Generate; returns the number of traces, truncated ones, errors and tokens.
+def summary(counts: Counts) -> str:
+    """Say on one line what a folder holds."""
+    cost = f", {dollars(counts['cost'])}" if "cost" in counts else ""
+    return (
+        f"{counts['traces']:,} traces, {counts['truncated']:,} truncated, "
+        f"{counts['errors']:,} errors, {counts['completion_tokens']:,} tokens{cost}"
+    )
+
+
+def ask(config: Config) -> Counts:
+    """Generate; returns how many traces, truncated, errors, tokens, and the cost where it is known.
 
     Raises:
-        UserError: unknown names, bad options, a folder of another run, or too many errors.
+        UserError: unknown names, bad options, a folder of another run, too many errors, or (as its
+            kind `BudgetReached`) the budget is spent.
     """
-    if not config.task:
-        raise UserError("which problems? give --task NAME or --task problems.jsonl")
-    for flag, value, least in (("n", config.n, 1), ("start", config.start, 0)):
-        if value < least:
-            raise UserError(f"--{flag} {value}: give {least} or more")
-    if config.limit is not None and config.limit < 1:
-        raise UserError(f"--limit {config.limit}: give 1 or more")
-    if not 0 <= config.max_error_rate <= 1:
-        raise UserError(f"--max-error-rate {config.max_error_rate:g}: give a share from 0 to 1")
-    sampling = read_sampling(config.sampling_params, config.seed)
-    task = tasks.get(config.task)
-    problems = tasks.draw(config.task, config.split, config.seed, config.start, config.limit)
-    backend = backends.make(config.backend, config.model, read_options(config.backend_args))
+    _check(config)
+    chosen = presets.choose(config.sampling_params, config.model, config.seed)
+    given = options.read(config.backend_args)
+    limit = config.limit if config.end is None else config.end - config.start
+    task = tasks.of_file(Path(config.input)) if config.input else tasks.get(config.task)
+    problems = tasks.draw(
+        task if config.input else config.task,
+        config.split,
+        config.seed,
+        config.start,
+        limit,
+        **({"answers": False} if config.input else {}),
+    )
+    backend = backends.make(config.backend, config.model, given)
+    host = getattr(backend, "host", "")
+    price = prices.choose(host, config.model, (config.price_in, config.price_out))
+    if config.budget is not None and price is None:
+        raise UserError(
+            "--budget: the price is not known; give --price-in and --price-out, in dollars for a "
+            "million tokens"
+        )
+    if chosen.warning:
+        progress.say(f"warning: {chosen.warning}")
     return collect(
         problems,
         backend,
-        sampling,
+        _with_extra(chosen.sampling, getattr(backend, "extra_body", {})),
         config.result_dir,
         n=config.n,
         system_prompt=config.system_prompt or task.system_prompt,
+        prefill=config.assistant_prefill,
         max_error_rate=config.max_error_rate,
+        price=price,
+        budget=config.budget,
+        strict=config.strict,
+        dry_run=config.dry_run,
+        why=chosen.why,
     )
+
+
+def _check(config: Config) -> None:
+    """Refuse what no run can be made of."""
+    if not config.task and not config.input:
+        raise UserError(
+            "which problems? give --task NAME or --task problems.jsonl, or --input problems.jsonl"
+        )
+    if config.task and config.input:
+        raise UserError("--task and --input both name problems; give one of them")
+    for flag, value, least in (
+        ("n", config.n, 1),
+        ("start", config.start, 0),
+        ("limit", config.limit, 1),
+        ("end", config.end, config.start + 1),
+    ):
+        if value is not None and value < least:
+            raise UserError(f"--{flag} {value}: give {least} or more")
+    if config.end is not None and config.limit is not None:
+        raise UserError("--end and --limit both say where to stop; give one of them")
+    if not 0 <= config.max_error_rate <= 1:
+        raise UserError(f"--max-error-rate {config.max_error_rate:g}: give a share from 0 to 1")
+    if config.budget is not None and not 0 < config.budget < float("inf"):
+        raise UserError(f"--budget {config.budget:g}: give dollars, more than 0")
+
+
+def _with_extra(sampling: Sampling, extra: dict[str, Any]) -> Sampling:
+    """Keep the extra fields of a server's requests in the sampling, which is in every trace."""
+    if not extra:
+        return sampling
+    twice = sorted(set(extra) & set(msgspec.to_builtins(sampling)))
+    if twice:
+        raise UserError(f"{twice[0]} is in --sampling-params and in extra_body; give it once")
+    return msgspec.structs.replace(sampling, extra=extra)
 
 
 def collect(
@@ -117,65 +191,111 @@ def collect(
     *,
     n: int = 1,
     system_prompt: str = "",
+    prefill: str = "",
     max_error_rate: float = 0.5,
-) -> dict[str, int]:
+    price: Price | None = None,
+    budget: float | None = None,
+    strict: bool = False,
+    dry_run: bool = False,
+    why: str = "",
+) -> Counts:
     """Ask a backend for `n` samples of each problem, into a run folder.
 
-    What is in the folder already is not asked again.
+    What is in the folder already is not asked again. `why` says where the sampling is from.
 
     Raises:
-        UserError: the folder holds another run, the disk is full, or too many samples failed.
+        UserError: the folder holds another run, is written by another process, or is damaged; the
+            disk is full; too many samples failed; the budget is spent (`BudgetReached`).
     """
+    if prefill and not getattr(backend, "continues", False):
+        raise UserError(f"--assistant-prefill: {backend.identity} cannot go on with a begun answer")
+    asked = Asked(
+        model=backend.identity, sampling=sampling, n=n, system_prompt=system_prompt, prefill=prefill
+    )
     wanted = {
-        "problems": digest(problems),
+        "problems": digest_all(problems),
         "n_problems": len(problems),
-        "model": backend.identity,
+        "model": asked.model,
         "sampling": msgspec.to_builtins(sampling),
         "n": n,
         "system_prompt": system_prompt,
+        **({"prefill": prefill} if prefill else {}),
     }
+    path = folder / "traces.jsonl"
     if not store.owns(folder, "generate", wanted):
         for name in ("problems.jsonl", "traces.jsonl"):
             if (folder / name).exists():
                 raise UserError(
                     f"{folder / name}: exists, and not from generate; choose another --result-dir"
                 )
-    store.claim(folder, "generate", wanted)
-    if not (folder / "problems.jsonl").exists():
-        store.write_records(folder / "problems.jsonl", problems)
-    path = folder / "traces.jsonl"
-    todo: dict[str, tuple[Problem, Request]] = {}
-    for problem in problems:
-        messages = prompt(problem, system_prompt)
-        for sample in range(n):
-            key = trace_id(problem.id, messages, backend.identity, sampling, sample)
-            todo[key] = (problem, Request(id=key, messages=messages, sample=sample))
-    failed = 0
-    with store.Appender(path) as traces:  # opened first: it cuts off a line that was not finished
-        for trace in store.read(path, Trace):
-            if trace.finish != "error":
-                todo.pop(trace.id, None)
-        with progress.bar("generate", len(todo)) as bar:
-            answers = backend.complete([request for _, request in todo.values()], sampling)
+    if dry_run:
+        found = founds.read(path)
+        founds.refuse_damaged(path, found, strict=strict)
+        money = Budget(price, budget, sampling.max_tokens, found)
+        work = Work(problems, asked, found.finished)
+        plan.say(folder, work, found, money, backend, why)
+        return _counts(found, 0, money)
+    with Lock(folder):
+        store.claim(folder, "generate", wanted)
+        if not (folder / "problems.jsonl").exists():
+            store.write_records(folder / "problems.jsonl", problems)
+        found = founds.read(path)
+        founds.refuse_damaged(path, found, strict=strict)
+        founds.put_aside(path, found)
+        money = Budget(price, budget, sampling.max_tokens, found)
+        work = Work(problems, asked, found.finished)
+        if work.missing:
+            plan.say(folder, work, found, money, backend, why)
+        # Whatever must be known to be right before anything is paid for belongs here.
+        with store.Appender(path) as traces:
+            failed = _ask(work, backend, traces, found, money, max_error_rate)
+        counts = _counts(found, failed, money)
+        left = len(work.missing) - work.next
+        store.finish(folder, done=not failed and not work.open and not left, **counts)
+        if left and budget is not None:
+            _, following = work.request(work.next)
+            raise money.reached(folder, left, money.worst(following))
+    return counts
+
+
+def _ask(
+    work: Work,
+    backend: Backend,
+    traces: store.Appender,
+    found: Found,
+    money: Budget,
+    max_error_rate: float,
+) -> int:
+    """Ask for what is missing, as far as the money goes; returns how many failed."""
+    total, count, failed = len(work.missing), 0, 0
+    with progress.bar("generate", total) as bar:
+        before = -1
+        while work.next < total and count > before:  # again: what came was cheaper than feared
+            before, queue = count, Queue(work, money)
+            lazy = getattr(backend, "lazy", False)
+            requests: Any = queue if lazy else list(queue)
+            if not lazy and not requests:
+                break
+            answers = backend.complete(requests, work.asked.sampling)
             try:
-                for count, completion in enumerate(answers, 1):
-                    problem, request = todo[completion.id]
-                    traces.add(_trace(problem, request, completion, backend.identity, sampling))
+                for completion in answers:
+                    problem, request = work.open.pop(completion.id)
+                    made = trace(problem, request, completion, work.asked)
+                    traces.add(made)
+                    found.add(made.id, made.finish, made.prompt_tokens, made.completion_tokens)
+                    money.pay(request, completion)
+                    count += 1
                     failed += completion.finish == "error"
-                    bar.advance(tokens=completion.completion_tokens)
-                    _stop_if_hopeless(failed, count, len(todo), max_error_rate, completion.error)
+                    bar.advance(
+                        tokens=completion.completion_tokens, note=_note(failed, found, money)
+                    )
+                    _stop_if_hopeless(failed, count, total, max_error_rate, completion.error)
             finally:  # at once, not when the error is forgotten: connections may be open
                 if isinstance(answers, Generator):
                     answers.close()
-    found = store.read(path, Trace)
-    counts = {
-        "traces": len({t.id for t in found if t.finish != "error"}),
-        "truncated": len({t.id for t in found if t.finish == "length"}),
-        "errors": failed,
-        "completion_tokens": sum(t.completion_tokens for t in found),
-    }
-    store.finish(folder, done=not failed, **counts)
-    return counts
+            if not queue.short:
+                break
+    return failed
 
 
 def _stop_if_hopeless(failed: int, count: int, total: int, rate: float, last: str) -> None:
@@ -186,74 +306,19 @@ def _stop_if_hopeless(failed: int, count: int, total: int, rate: float, last: st
         )
 
 
-def prompt(problem: Problem, system_prompt: str) -> tuple[Message, ...]:
-    """Build the conversation that asks a problem."""
-    user = Message("user", problem.question)
-    return (Message("system", system_prompt), user) if system_prompt else (user,)
+def _note(failed: int, found: Found, money: Budget) -> str:
+    """Say what a person wants to see going wrong before it has."""
+    cost = f"{dollars(money.spent)}" if money.price is not None else ""
+    errors = f"{failed:,} errors" if failed else ""
+    truncated = f"{found.truncated:,} truncated" if found.truncated else ""
+    return ", ".join(filter(None, (cost, errors, truncated)))
 
 
-def _trace(
-    problem: Problem, request: Request, completion: Completion, model: str, sampling: Sampling
-) -> Trace:
-    parts = formats.parse(completion.text)
-    finish = completion.finish
-    return Trace(
-        id=request.id,
-        problem_id=problem.id,
-        model=model,
-        messages=request.messages,
-        thought=parts.thought,
-        answer=parts.answer,
-        sampling=sampling,
-        sample=request.sample,
-        finish=finish,
-        prompt_tokens=completion.prompt_tokens,
-        completion_tokens=completion.completion_tokens,
-        error=completion.error,
-        served_model=completion.served_model or UNSET,
-    )
-
-
-def read_options(text: str) -> dict[str, str]:
-    """Read `k=v,k=v`.
-
-    Raises:
-        UserError: a part without `=`.
-    """
-    found = {}
-    for part in _parts(text):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise UserError(f"expected k=v,k=v but found {part!r}")
-        found[key.strip()] = value.strip()
-    return found
-
-
-def _parts(text: str) -> Iterator[str]:
-    return (part for part in text.split(",") if part.strip())
-
-
-def read_sampling(text: str, seed: int) -> Sampling:
-    """Read sampling parameters such as `temperature=0.6,top_p=0.95,max_tokens=16384`.
-
-    Raises:
-        UserError: an unknown parameter, or a value that is no number or out of range.
-    """
-    options = read_options(text)
-    try:
-        return msgspec.convert({"seed": seed, **options}, _StrictSampling, strict=False).plain()
-    except msgspec.ValidationError as error:
-        known = "temperature, top_p, max_tokens, seed"
-        raise UserError(f"--sampling-params {text!r}: {error}; known: {known}") from error
-
-
-class _StrictSampling(Sampling, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`Sampling` that refuses names it does not know and values out of range."""
-
-    temperature: Annotated[float, Meta(ge=0, le=100)] = Sampling().temperature
-    top_p: Annotated[float, Meta(gt=0, le=1)] = Sampling().top_p
-    max_tokens: Annotated[int, Meta(ge=1)] = Sampling().max_tokens
-
-    def plain(self) -> Sampling:
-        """Give the plain record."""
-        return Sampling(**{f: getattr(self, f) for f in Sampling.__struct_fields__})
+def _counts(found: Found, failed: int, money: Budget) -> Counts:
+    counts: Counts = {
+        "traces": len(found.finished),
+        "truncated": found.truncated,
+        "errors": failed,
+        "completion_tokens": found.completion_tokens,
+    }
+    return counts if money.price is None else {**counts, "cost": round(money.spent, 6)}

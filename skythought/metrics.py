@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +84,22 @@ def difference(a: ArrayLike, b: ArrayLike, seed: int = 0) -> Difference:
     spread = float(per_problem.std(ddof=1)) if per_problem.size > 1 else 0.0
     detectable = (Z_95 + Z_POWER_80) * spread / math.sqrt(max(1, per_problem.size))
     return Difference(float(d.mean()), low, high, sign_flip(per_problem, seed), detectable)
+
+
+def kappa(table: Sequence[Sequence[int]]) -> float:
+    """Give Cohen's kappa of two raters, agreement beyond what their totals alone would give.
+
+    (p_o - p_e) / (1 - p_e), where p_o is the share on the diagonal of the square `table` of counts
+    and p_e the sum of the products of its row and column shares (Cohen 1960, A coefficient of
+    agreement for nominal scales, formula 1). nan where all lies in one cell or nothing was counted.
+    """
+    counts = np.asarray(table, dtype=float)
+    n = counts.sum()
+    if n == 0:
+        return math.nan
+    observed = float(np.trace(counts) / n)
+    chance = float((counts.sum(0) * counts.sum(1)).sum() / n**2)
+    return math.nan if chance >= 1 else (observed - chance) / (1 - chance)
 
 
 def sign_flip(differences: ArrayLike, seed: int = 0) -> float:

@@ -11,6 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from skythought.errors import plain
 
+LINE_S = 15.0  # between two lines off a terminal
+DRAW_S = 0.1  # between two looks of the bar
+
 console = Console(stderr=True, highlight=False)
 
 
@@ -28,13 +31,41 @@ class Bar:
         self.done += n
         self.tokens += tokens
         now = time.monotonic()
-        rate = self.tokens / max(1e-9, now - self.began)
-        text = note or (f"{rate:,.0f} tok/s" if self.tokens else "")
+        first_or_last = self.done in (n, self.total)
         if self.display is not None and self.task is not None:
-            self.display.update(self.task, advance=n, note=text)
-        elif now - self.said >= 15:
+            if first_or_last or now - self.said >= DRAW_S:
+                self.said = now
+                text = ", ".join(filter(None, (*self.rates(now), note)))
+                self.display.update(self.task, completed=self.done, note=text)
+        elif now - self.said >= LINE_S:
             self.said = now
-            console.print(f"{self.name} {self.done}/{self.total} {text}", markup=False)
+            parts = (*self.rates(now), self.left(now), note)
+            text = ", ".join(filter(None, parts))
+            console.print(f"{self.name} {self.done:,}/{self.total:,} {text}", markup=False)
+
+    def rates(self, now: float) -> tuple[str, str]:
+        """Write how many items and how many tokens are finished in a time."""
+        took = max(1e-9, now - self.began)
+        rate = self.done / took
+        items = f"{rate:,.1f}/s" if rate >= 1 else f"{rate * 60:,.1f}/min"
+        return items, f"{self.tokens / took:,.0f} tok/s" if self.tokens else ""
+
+    def left(self, now: float) -> str:
+        """Write how long the rest will take at this rate."""
+        if not self.done or self.done >= self.total:
+            return ""
+        return f"{duration((now - self.began) / self.done * (self.total - self.done))} left"
+
+
+def duration(seconds: float) -> str:
+    """Write a time for people.
+
+    >>> duration(42), duration(200), duration(9000)
+    ('42 s', '3 min', '2.5 h')
+    """
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager

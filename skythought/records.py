@@ -7,6 +7,7 @@ are all a `Trace`; data filtering and benchmark grading are both a `Verdict`.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -34,12 +35,22 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """How a completion is drawn; part of a trace's identity."""
+    """How a completion is drawn; part of a trace's identity.
+
+    What is not given (UNSET) is in no file and no hash.
+    """
 
     temperature: float = 0.0  # 0 is greedy
     top_p: float = 1.0
     max_tokens: int = 1024  # completion tokens, prompt excluded
     seed: int = 0
+    top_k: int | UnsetType = UNSET  # only the k most likely tokens
+    min_p: float | UnsetType = UNSET  # only tokens at least so likely, as share of the likeliest
+    presence_penalty: float | UnsetType = UNSET  # taken off the logit of a token said before
+    repetition_penalty: float | UnsetType = UNSET  # divides the logit of one read or said before
+    stop: tuple[str, ...] | UnsetType = UNSET  # texts that end an answer, and are no part of it
+    reasoning_effort: str | UnsetType = UNSET  # of servers that have such a thing
+    extra: dict[str, Any] | UnsetType = UNSET  # more fields of a chat server's request
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +59,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     messages: tuple[Message, ...]
     sample: int = 0  # number of the sample among those of the same problem
+    prefill: str = ""  # how the answer begins; what comes back goes on from there
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +92,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     parent: str = ""  # id of the trace this one was derived from
     edits: tuple[str, ...] = ()  # what was done to the parent, in order
     served_model: str | UnsetType = UNSET  # what a server calls it; left out where none was asked
+    prefill: str | UnsetType = UNSET  # how the answer was begun for the model; part of it
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,8 +125,16 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
 def digest(*parts: object, length: int = 16) -> str:
     """Hash any JSON-able parts to a hex string that is the same on every machine."""
-    data = msgspec.json.encode(parts, order="deterministic")
-    return hashlib.sha256(data).hexdigest()[:length]
+    return hashlib.sha256(_plain(parts)).hexdigest()[:length]
+
+
+def digest_all(items: Iterable[object], length: int = 16) -> str:
+    """Hash many items as `digest(list(items))` does, without writing them all out at once."""
+    sha = hashlib.sha256(b"[[")
+    for number, item in enumerate(items):
+        sha.update(b"," + _plain(item) if number else _plain(item))
+    sha.update(b"]]")
+    return sha.hexdigest()[:length]
 
 
 def trace_id(
@@ -124,6 +145,30 @@ def trace_id(
     sample: int,
     parent: str = "",
     edits: tuple[str, ...] = (),
+    prefill: str = "",
 ) -> str:
     """Hash the request that makes a trace, so that asking twice is seen before paying."""
-    return digest(problem_id, messages, model, sampling, sample, parent, edits)
+    asked = (problem_id, messages, model, sampling, sample, parent, edits)
+    return digest(*asked, prefill) if prefill else digest(*asked)
+
+
+def sample_ids(
+    problem_id: str,
+    messages: tuple[Message, ...],
+    model: str,
+    sampling: Sampling,
+    n: int,
+    prefill: str = "",
+) -> Iterator[str]:
+    """Give the `trace_id` of `n` samples of one problem, writing the problem out only once."""
+    whole = _plain((problem_id, messages, model, sampling))
+    begun = hashlib.sha256(whole[:-1])  # without the bracket that closes it
+    rest = b',"",[]' + (b"," + _plain(prefill) if prefill else b"") + b"]"
+    for sample in range(n):
+        sha = begun.copy()
+        sha.update(b",%d" % sample + rest)
+        yield sha.hexdigest()[:16]
+
+
+def _plain(value: object) -> bytes:
+    return msgspec.json.encode(value, order="deterministic")

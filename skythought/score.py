@@ -2,29 +2,35 @@ r"""Answers in, verdicts out: grade what a run folder or a file of responses hol
 
     skythought score --run-dir runs/teacher
     skythought score --input r1-traces.jsonl --output verdicts.jsonl
+    skythought score --input r1-traces.jsonl --verifier math,judge --judge-args model=NAME
 
 Appends to verdicts.jsonl; a trace that has a verdict of the same verifier and reference is not
-graded again, one whose verdict was an error is. Of several verdicts of one trace the last holds. A
-file of responses may have any known shape of trace, with the reference in `answer`,
-`reference_answer` or `final_answer`, or its tests where a program is the answer; a row without one
-gets the verdict `error`. Changes no trace.
+graded again, one whose verdict was an error is. Of several verdicts of one trace the last holds. Of
+two verifiers the first writes verdicts.jsonl, the second `verdicts.NAME.jsonl`, and `audit` says
+where they differ. A file of responses may have any known shape of trace, or a bare response, with
+the reference in one of `benchmarks.ANSWERS`, or its tests where a program is the answer; a row that
+cannot be graded gets the verdict `error`. Changes no trace.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from skythought import progress, shapes, store, tasks, verifiers
+from skythought import audit, grading, progress, shapes, store, tasks
 from skythought.errors import UserError
-from skythought.records import Problem, Trace, Verdict, digest
+from skythought.grading import How, Kind
+from skythought.records import Problem, Trace, digest
 from skythought.tasks import benchmarks
-from skythought.verifiers import Verifier
+
+Pair = tuple[Problem, Trace]
+NO_QUESTION = (*shapes.QUESTIONS, "messages", "conversations", "completion", "thought")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +44,17 @@ class Config:
     output: Path | None = None
     """Where the verdicts of --input go; <input>.verdicts.jsonl where not given."""
     verifier: str | None = None
-    """Verifier to use in place of the task's own."""
+    """Verifier to use in place of the task's own; of two, as math,judge, the second audits."""
+    strict: bool = False
+    """Use the stricter rules of the verifier."""
+    lenient: bool = False
+    """Use the more lenient rules of the verifier."""
+    workers: int | None = None
+    """Processes that grade; as many as there are cores where not given."""
+    ray: str = ""
+    """Grade on the nodes of a Ray cluster: auto, HOST:PORT or local; a judge is asked from here."""
+    judge_args: str = ""
+    """Model of the verifier judge: model=NAME,base_url=URL, and options of the backend openai."""
     allow_unsafe_execution: bool = False
     """Run the programs of answers without a sandbox. They can do whatever you can."""
 
@@ -46,9 +62,11 @@ class Config:
 def run(config: Config) -> dict[str, int]:
     """Grade what is not graded yet; returns how many traces have each outcome.
 
+    Of two verifiers, the outcomes are those of the first.
+
     Raises:
-        UserError: no run and no input, nothing to grade, a trace without its problem, or an unknown
-            verifier.
+        UserError: no run and no input, nothing to grade, a trace without its problem, an unknown
+            verifier, or one that does not work here.
     """
     if (config.run_dir is None) == (config.input is None):
         raise UserError("what to grade? give --run-dir FOLDER or --input FILE")
@@ -56,143 +74,196 @@ def run(config: Config) -> dict[str, int]:
         config.input is None or config.output.resolve() == config.input.resolve()
     ):
         raise UserError("--output names a new file for the verdicts of --input; give both, or none")
+    names = _names(config)
+    where = config.run_dir or config.input
+    assert where is not None
     if config.run_dir is not None:
-        pairs = read_run(config.run_dir)
+        given = read_run(config.run_dir)
         output = config.run_dir / "verdicts.jsonl"
-        where = config.run_dir
     else:
-        assert config.input is not None
-        pairs = read_file(config.input)
-        output = config.output or shapes.verdicts_beside(config.input)
-        where = config.input
-    found = grade(pairs, output, config.verifier, unsafe=config.allow_unsafe_execution)
-    if not found:
+        given = read_file(where)
+        output = config.output or shapes.verdicts_beside(where)
+    if not len(given):
         raise UserError(f"{where}: holds no traces to grade")
-    counts: dict[str, int] = dict(sorted(Counter(v.outcome for v in found.values()).items()))
-    progress.say(f"{where}: " + ", ".join(f"{n:,} {outcome}" for outcome, n in counts.items()))
-    return counts
+    found = []
+    for number, name in enumerate(names):
+        how = How(
+            verifier=name,
+            mode="strict" if config.strict else "lenient" if config.lenient else "",
+            unsafe=config.allow_unsafe_execution,
+            workers=config.workers or (0 if config.ray else grading.cores()),
+            ray=config.ray,
+            judge_args=config.judge_args or os.environ.get(grading.JUDGE_ARGS, ""),
+        )
+        path = output if number == 0 else audit.second(output, _short(name))
+        found.append((path, grading.grade(given, path, how)))
+        counts = Counter(found[-1][1].values())
+        told = ", ".join(f"{counts[o]:,} {o}" for o in sorted(counts))
+        progress.say(f"{where}{f', {name}' if len(names) > 1 else ''}: {told}")
+    if len(found) == 2:
+        audit.write(output, [path for path, _ in found], [of for _, of in found], given)
+    return dict(sorted(Counter(found[0][1].values()).items()))
 
 
-def grade(
-    pairs: list[tuple[Problem, Trace]],
-    output: Path,
-    verifier: str | None,
-    *,
-    unsafe: bool = False,
-) -> dict[str, Verdict]:
-    """Append the verdicts that are missing; returns the last verdict of each trace by its id."""
-    kinds = {_kind(p): p for p, _ in pairs}
-    known = {kind: _verifier(p, verifier, unsafe) for kind, p in kinds.items()}
-    _refuse_foreign(output)
-    with store.Appender(output) as file:  # opened first: it cuts off a line that was not finished
-        found = {v.id: v for v in store.read(output, Verdict)}
-        todo = [
-            (problem, trace)
-            for problem, trace in pairs
-            if (old := found.get(trace.id)) is None
-            or old.outcome == "error"
-            or (old.verifier, old.expected) != (known[_kind(problem)].label, problem.answer)
-        ]
-        with progress.bar("score", len(todo)) as bar:
-            for problem, trace in todo:
-                verdict = verifiers.verify(problem, trace, known[_kind(problem)])
-                file.add(verdict)
-                found[trace.id] = verdict
-                bar.advance()
-    wanted = {trace.id for _, trace in pairs}
-    return {key: verdict for key, verdict in found.items() if key in wanted}
+class Answers:
+    """The answers of a run folder or a file, each with its problem, read anew for every pass.
+
+    The first pass, when it is made, looks at every row; no text is kept. A row that a later one of
+    the same id replaces is passed over.
+    """
+
+    def __init__(self, read: Callable[[], Iterator[Pair]]) -> None:
+        self._read = read
+        self._replaced: set[int] = set()
+        self.kinds: dict[Kind, Problem] = {}  # one problem of each kind
+        # By the trace's id: the kind of its problem, and a hash of the reference.
+        self.ids: dict[str, tuple[Kind, int]] = {}
+        self.faults: dict[str, str] = {}  # by the row's id: why it cannot be graded
+        self.unanswered = 0
+        numbers: dict[str, int] = {}
+        kinds: dict[Kind, Kind] = {}  # so that equal ones are one object
+        for number, (problem, trace) in enumerate(read()):
+            kind = grading.kind(problem)
+            kind = kinds.setdefault(kind, kind)
+            self.kinds.setdefault(kind, problem)
+            if trace.id in numbers:
+                self._replaced.add(numbers[trace.id])
+            numbers[trace.id] = number
+            self.ids[trace.id] = kind, hash(problem.answer)
+            self.unanswered += not problem.answer
+
+    def __iter__(self) -> Iterator[Pair]:
+        return (pair for number, pair in enumerate(self._read()) if number not in self._replaced)
+
+    def __len__(self) -> int:
+        return len(self.ids) + len(self.faults)
 
 
-def read_run(folder: Path) -> list[tuple[Problem, Trace]]:
+def read_run(folder: Path) -> Answers:
     """Pair the traces of a run folder with their problems.
 
     Raises:
         UserError: no traces, or a trace whose problem is missing.
     """
     problems = {p.id: p for p in store.read(folder / "problems.jsonl", Problem)}
-    latest = {t.id: t for t in store.read(folder / "traces.jsonl", Trace)}
-    if not latest:
+    path = folder / "traces.jsonl"
+
+    def read() -> Iterator[Pair]:
+        for number, row in store.read_rows(path):
+            try:
+                trace = msgspec.convert(row, Trace)
+            except msgspec.ValidationError as error:
+                raise UserError(f"{path}:{number}: not a Trace record: {error}") from error
+            if trace.problem_id not in problems:
+                raise UserError(
+                    f"{folder}: trace {trace.id} answers problem {trace.problem_id!r}, which "
+                    "problems.jsonl does not hold"
+                )
+            yield problems[trace.problem_id], trace
+
+    found = Answers(read) if path.exists() else None
+    if not found:
         raise UserError(
             f"{folder}: no traces; make some with: skythought generate --result-dir {folder}"
         )
-    for trace in latest.values():
-        if trace.problem_id not in problems:
-            raise UserError(
-                f"{folder}: trace {trace.id} answers problem {trace.problem_id!r}, which "
-                "problems.jsonl does not hold"
-            )
-    return [(problems[t.problem_id], t) for t in latest.values()]
+    return found
 
 
-def read_file(path: Path) -> list[tuple[Problem, Trace]]:
+def read_file(path: Path) -> Answers:
     """Pair every response of a file with the reference answer of its row, "" where it has none.
 
+    A row that cannot be used is among the `faults`, with file:line and the reason.
+
     Raises:
-        UserError: no such file, a row of no known shape (file:line), or no row has a reference.
+        UserError: no such file, a line that is no JSON object (file:line), no row that can be used,
+            or none with a reference.
     """
-    problems: dict[str, Problem] = {}
-    traces: dict[str, Trace] = {}
-    for file, number, row in shapes.rows(path):
-        try:
-            problem, trace = _pair(row)
-        except ValueError as error:  # msgspec's errors are ValueErrors
-            raise UserError(f"{file}:{number}: {error}") from error
-        trace = with_own_id(trace, traces)
-        problems[trace.id], traces[trace.id] = problem, trace
-    unanswered = sum(not problem.answer for problem in problems.values())
-    if unanswered and unanswered == len(problems):
+    faults: dict[str, str] = {}
+
+    def read() -> Iterator[Pair]:
+        faults.clear()
+        seen: dict[str, str] = {}
+        for file, number, row in shapes.rows(path):
+            try:
+                problem, trace = _pair(row)
+            except ValueError as error:  # msgspec's errors are ValueErrors
+                key = str(row.get("id") or digest(row))
+                faults[key if key not in faults else digest(key, number)] = (
+                    f"{file}:{number}: {error}"
+                )
+                continue
+            trace = with_own_id(trace, seen)
+            seen[trace.id] = trace.finish
+            yield problem, trace
+        for key in [key for key in faults if key in seen]:
+            faults[digest(key, "fault")] = faults.pop(key)
+
+    found = Answers(read)
+    found.faults = dict(faults)
+    if not found.ids and found.faults:
+        raise UserError(next(iter(found.faults.values())))
+    if found.unanswered and found.unanswered == len(found.ids):
         expected = ", ".join(benchmarks.ANSWERS)
         raise UserError(f"{path}: no row has a reference answer; expected one of {expected}")
-    if unanswered:
-        progress.say(f"{path}: {unanswered:,} of {len(problems):,} rows have no reference answer")
-    return [(problems[key], trace) for key, trace in traces.items()]
+    if found.unanswered:
+        progress.say(
+            f"{path}: {found.unanswered:,} of {len(found):,} rows have no reference answer"
+        )
+    if found.faults:
+        first = next(iter(found.faults.values()))
+        progress.say(f"{path}: rows that cannot be used: {len(found.faults):,}; the first: {first}")
+    return found
 
 
-def with_own_id(trace: Trace, seen: Mapping[str, Trace]) -> Trace:
+def with_own_id(trace: Trace, seen: Mapping[str, str]) -> Trace:
     """Give a row another id where an earlier row has its id, also one that says the same.
 
     Files often name all samples of a problem with the problem's id, and samples may be alike: each
     row counts. The new id holds what the row says and how often that was said before. A failed
-    request is no sample: what came later takes its place.
+    request is no sample: what came later takes its place. `seen` has the `finish` of each id.
     """
     key, before = trace.id, 0
-    while key in seen and seen[key].finish != "error":
+    while key in seen and seen[key] != "error":
         before += 1
         key = digest(trace.id, trace.messages, trace.thought, trace.answer, before)
     return trace if key == trace.id else msgspec.structs.replace(trace, id=key)
 
 
-def _pair(row: dict[str, Any]) -> tuple[Problem, Trace]:
+def _pair(row: dict[str, Any]) -> Pair:
+    if not any(key in row for key in NO_QUESTION):  # a reference and a response are enough
+        row = {"problem": "", **row}
+    for key in shapes.RESPONSES:
+        if isinstance(row.get(key), int | float) and not isinstance(row[key], bool):
+            row = {**row, key: str(row[key])}
+    if any(key in row and row[key] is None for key in (*shapes.RESPONSES, "completion")):
+        raise ValueError("the row has no response")
     trace = shapes.trace(row)
     asked = next((m.content for m in reversed(trace.messages) if m.role == "user"), "")
-    reference = {k: row[k] for k in (*benchmarks.ANSWERS, *benchmarks.TEST_FIELDS) if k in row}
+    wanted = (*benchmarks.ANSWERS, benchmarks.SOLUTION, *benchmarks.TEST_FIELDS, "choices", "gym")
+    reference = {k: row[k] for k in wanted if k in row}
     if "thought" in row:  # our own Trace: `answer` is what the model said
         reference.pop("answer", None)
     if benchmarks.reference_field(reference) is None and benchmarks.tests_of(reference) is None:
         return Problem(id=trace.problem_id, task=tasks.FILE, question=asked, answer=""), trace
-    asking = {"id": trace.problem_id, "problem": asked, **reference}
-    return benchmarks.problem(asking, tasks.FILE), trace
+    asking = {"id": trace.problem_id, "problem": asked if asked.strip() else "-", **reference}
+    problem = benchmarks.problem(asking, tasks.FILE)
+    return (problem if asked.strip() else msgspec.structs.replace(problem, question="")), trace
 
 
-def _kind(problem: Problem) -> tuple[str, bool]:
-    """Tell problems apart that different verifiers may grade."""
-    return problem.task, problem.answer.startswith(tasks.TESTS)
+def _names(config: Config) -> list[str | None]:
+    """Give the verifiers asked for; None stands for the tasks' own."""
+    if config.strict and config.lenient:
+        raise UserError("--strict and --lenient: give one of them")
+    if config.workers is not None and config.workers < 1:
+        raise UserError(f"--workers {config.workers}: give 1 or more")
+    if config.verifier is None:
+        return [None]
+    names = [name.strip() for name in config.verifier.split(",") if name.strip()]
+    if not 1 <= len(names) <= 2 or len(set(names)) < len(names):
+        raise UserError(f"--verifier {config.verifier!r}: give one name, or two different ones")
+    return list(names)
 
 
-def _verifier(problem: Problem, name: str | None, unsafe: bool) -> Verifier:
-    found = verifiers.get(name or tasks.verifier_of(problem.task, problem.answer))
-    return replace(found, check=found.unsafe) if unsafe and found.unsafe else found
-
-
-def _refuse_foreign(output: Path) -> None:
-    """Refuse to append to a file that does not begin with a verdict; a torn first line may."""
-    if not output.is_file():
-        return
-    with output.open("rb") as file:
-        first = file.readline()
-    torn = not first.endswith(b"\n") and b'{"verifier":"'.startswith(first[:13])
-    if first and not torn:
-        try:
-            msgspec.json.decode(first, type=Verdict)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{output}: holds no verdicts; choose another --output") from error
+def _short(name: str | None) -> str:
+    """Give a verifier's name as a part of a file's name."""
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name or "")

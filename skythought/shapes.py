@@ -14,6 +14,7 @@ is refused with file:line and what was expected.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ EXPECTED = (
 )
 QUESTIONS = ("problem", "question", "instruction", "prompt")
 RESPONSES = ("response", "output")
-NOT_TRACES = (".verdicts.jsonl", ".dropped.jsonl")  # what score and curate put beside their traces
+# What score and curate put beside their traces.
+NOT_TRACES = re.compile(r"(?:^|.*\.)(?:verdicts(?:\.[\w-]+)?|dropped|disagreements)\.jsonl")
 ROLES = {
     "human": "user",
     "user": "user",
@@ -50,7 +52,7 @@ def files(path: Path) -> list[Path]:
         for name in ("traces.jsonl", "examples.jsonl", "train.jsonl"):
             if (path / name).exists():
                 return [path / name]
-        found = sorted(p for p in path.glob("*.jsonl") if not f".{p.name}".endswith(NOT_TRACES))
+        found = sorted(p for p in path.glob("*.jsonl") if not NOT_TRACES.fullmatch(p.name))
         if not found:
             raise UserError(f"{path}: no .jsonl file in this folder")
         return found

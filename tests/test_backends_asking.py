@@ -178,8 +178,8 @@ def test_a_request_that_is_wrong_is_not_sent_twice(serve: Callable[..., Server])
 def test_a_newer_name_of_max_tokens(serve: Callable[..., Server]) -> None:
     def answer(asked: dict[str, Any]) -> Reply:
         if "max_tokens" in asked:
-            return say(400, {"error": {"message": f"use '{asking.NEWER}' instead"}})
-        return good(asked) if asked[asking.NEWER] == 64 else say(400, {})
+            return say(400, {"error": {"message": f"use '{chat.NEWER}' instead"}})
+        return good(asked) if asked[chat.NEWER] == 64 else say(400, {})
 
     server = serve(answer)
     assert {c.finish for c in ask(server, 20, concurrency=2, retries=0)} == {"stop"}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from skythought import formats
 from skythought.backends import chat
 from skythought.backends.chat import Fault
+from skythought.errors import UserError
 from skythought.records import Completion, Message, Request, Sampling
 
 REQUEST = Request(id="abc", messages=(Message("system", "s"), Message("user", "q")))
@@ -48,6 +49,74 @@ def test_what_is_sent() -> None:
     other = Request(id="abd", messages=REQUEST.messages)
     assert chat.seed_of(other) != chat.seed_of(REQUEST) == 1201069843
     assert json.loads(chat.body("m", REQUEST, sampling, "limit"))["limit"] == 16384
+
+
+def sent(model: str = "m", prefill: str = "", **values: Any) -> dict[str, Any]:
+    request = Request(id="abc", messages=REQUEST.messages, prefill=prefill)
+    found: dict[str, Any] = json.loads(chat.body(model, request, Sampling(**values)))
+    return found
+
+
+def test_only_what_is_asked_for_is_sent() -> None:
+    plain = sent()
+    assert set(plain) == {"model", "messages", "temperature", "top_p", "max_tokens", "seed"}
+    more: dict[str, Any] = {
+        "top_k": 20,
+        "min_p": 0.0,
+        "presence_penalty": 1.5,
+        "repetition_penalty": 1.05,
+    }
+    assert sent(**more, stop=("</a>",)) == {**plain, **more, "stop": ["</a>"]}
+    assert sent(extra={"top_a": 1, "chat_template_kwargs": {"x": False}}) == {
+        **plain,
+        "top_a": 1,
+        "chat_template_kwargs": {"x": False},
+    }
+
+
+def test_a_reasoning_model_of_openai_is_told_no_temperature() -> None:
+    found = sent("o4-mini", temperature=1.0, reasoning_effort="high")
+    assert set(found) == {"model", "messages", "max_tokens", "seed", "reasoning_effort"}
+    kept = sent("openai/gpt-oss-120b", temperature=1.0, reasoning_effort="high")
+    assert (kept["temperature"], kept["reasoning_effort"]) == (1.0, "high")
+
+
+def test_a_begun_answer_is_the_last_turn() -> None:
+    found = sent(prefill="<think>\n")
+    assert [m["role"] for m in found["messages"]] == ["system", "user", "assistant"]
+    assert found["messages"][-1]["content"] == "<think>\n"
+    assert found["continue_final_message"] is True
+    assert found["add_generation_prompt"] is False
+
+
+def test_a_thought_that_goes_on_keeps_its_first_space() -> None:
+    data = json.dumps(
+        {
+            "choices": [
+                {"message": {"reasoning": " see.\n", "content": "4"}, "finish_reason": "stop"}
+            ]
+        }
+    ).encode()
+    begun = Request(id="abc", messages=REQUEST.messages, prefill="Let me")
+    found = chat.read(begun, 200, data)
+    assert isinstance(found, Completion)
+    assert found.text == "<think>\n see.\n</think>\n\n4"
+    plain = chat.read(REQUEST, 200, data)
+    assert isinstance(plain, Completion)
+    assert plain.text == "<think>\nsee.\n</think>\n\n4"
+
+
+@pytest.mark.parametrize(
+    "text", ['{"stop_token_ids": [1], "max_thinking_tokens": 5}', '{"a": {"b": [1, "key"]}}', ""]
+)
+def test_extra_fields_that_are_no_secret(text: str) -> None:
+    assert chat.read_extra(text) == json.loads(text or "{}")
+
+
+@pytest.mark.parametrize("name", ["api_key", "Authorization", "hf-token", "password"])
+def test_extra_fields_that_look_like_one(name: str) -> None:
+    with pytest.raises(UserError, match=f"{name} looks like a secret"):
+        chat.read_extra(json.dumps({"a": [{name: "x"}]}))
 
 
 @pytest.mark.parametrize(

@@ -158,29 +158,43 @@ def test_sampling_depends_on_request_and_seed_only(tiny_model: Path) -> None:
     assert [c.text for c in other] != [c.text for c in together]
 
 
-def test_samples_follow_the_distribution() -> None:
-    logits = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
-    draws = [(i + 0.5) / 1000 for i in range(1000)]
-    rows = logits.repeat(1000, 1)
-
-    def counts(sampling: Sampling) -> list[int]:
-        found: list[int] = torch.bincount(hf._choose(rows, draws, sampling), minlength=4).tolist()
-        return found
-
-    assert counts(Sampling(temperature=1.0)) == pytest.approx([500, 300, 150, 50], abs=1)
-    assert counts(Sampling(temperature=1.0, top_p=0.8)) == pytest.approx([625, 375, 0, 0], abs=1)
-    assert counts(Sampling(temperature=1.0, top_p=0.81)) == pytest.approx([526, 316, 158, 0], abs=1)
-    assert counts(Sampling(temperature=1.0, top_p=0.1)) == [1000, 0, 0, 0]
-    sharp = counts(Sampling(temperature=0.5))
-    assert sharp == pytest.approx([685, 247, 62, 7], abs=2)
-    assert counts(Sampling(temperature=0.0)) == [1000, 0, 0, 0]
+def test_a_repetition_penalty_decodes_as_generate_does(
+    tiny_model: Path, plain: tuple[Any, Any]
+) -> None:
+    model, tokenizer = plain
+    sampling = Sampling(max_tokens=20, repetition_penalty=1.3)
+    found = ordered(hf.HuggingFace(str(tiny_model)), requests(), sampling)
+    for request, completion in zip(requests(), found, strict=True):
+        prompt = formats.prompt_ids(tokenizer, request.messages)
+        out = model.generate(
+            torch.tensor([prompt]), max_new_tokens=20, do_sample=False, repetition_penalty=1.3
+        )
+        expected = out[0, len(prompt) :].tolist()
+        ended = expected[-1] == tokenizer.eos_token_id
+        assert completion.text == tokenizer.decode(expected[:-1] if ended else expected)
 
 
-def test_a_draw_that_rounds_to_one_is_a_likely_token() -> None:
-    logits = torch.log(torch.tensor([[0.5, 0.3, 0.15, 0.05]]))
-    almost = [1 - 1e-12]
-    assert hf._choose(logits, almost, Sampling(temperature=1.0, top_p=0.6)).tolist() == [1]
-    assert hf._choose(logits, almost, Sampling(temperature=1.0)).tolist() == [3]
+def test_a_begun_answer_is_gone_on_with(tiny_model: Path, plain: tuple[Any, Any]) -> None:
+    model, tokenizer = plain
+    backend = hf.HuggingFace(str(tiny_model))
+    [request] = requests(QUESTIONS[:1])
+    going = Request(id="b", messages=request.messages, prefill="so let me check: ")
+    assert backend.render(going) == f"<|user|>{QUESTIONS[0]}<|assistant|>so let me check: "
+    assert backend.render(request) == f"<|user|>{QUESTIONS[0]}<|assistant|>"
+    [whole, rest] = ordered(backend, [request, going], Sampling(max_tokens=8))
+    prompt = tokenizer(backend.render(going), add_special_tokens=False)["input_ids"]
+    out = model.generate(torch.tensor([prompt]), max_new_tokens=8, do_sample=False)
+    expected = out[0, len(prompt) :].tolist()
+    ended = expected[-1] == tokenizer.eos_token_id
+    assert rest.text == tokenizer.decode(expected[:-1] if ended else expected)
+    assert rest.text != whole.text
+    assert rest.prompt_tokens == len(prompt) > whole.prompt_tokens
+
+
+def test_a_sampling_that_is_not_there_is_refused(tiny_model: Path) -> None:
+    backend = hf.HuggingFace(str(tiny_model))
+    with pytest.raises(UserError, match="hf backend: has no stop; leave it out"):
+        list(backend.complete(requests(), Sampling(stop=("x",))))
 
 
 def copy_of(folder: Path, to: Path) -> Path:

@@ -81,6 +81,12 @@ def test_known_answers_give_the_exact_score(tmp_path: Path) -> None:
     assert {traces[v.id].problem_id for v in verdicts if v.outcome == "correct"} == {*"12345"}
 
 
+def test_a_dry_run_grades_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate.run(config(tmp_path, dry_run=True)) == {}
+    assert "run: 10 requests to scripted@" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_a_task_counts_in_thoughts_is_in_the_score(tmp_path: Path) -> None:
     teacher: dict[str, Any] = {
         "backend": "symbolic",

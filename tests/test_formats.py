@@ -110,6 +110,30 @@ def test_final_number(text: str, number: str | None) -> None:
     assert formats.final_number(text) == number
 
 
+@pytest.mark.parametrize(
+    ("prefill", "text", "whole"),
+    [
+        ("", "<think>\nHm.\n</think>\n\n4", "<think>\nHm.\n</think>\n\n4"),
+        ("Let me", " see. 4", "Let me see. 4"),
+        ("<think>\nLet me", " see.\n</think>\n\n4", "<think>\nLet me see.\n</think>\n\n4"),
+        # a server that keeps thoughts apart gives the rest of it as one of its own
+        ("<think>\nLet me", "<think>\n see.\n</think>\n\n4", "<think>\nLet me see.\n</think>\n\n4"),
+        ("Let me", "<think>\n see.\n</think>\n\n4", "<think>\nLet me see.\n</think>\n\n4"),
+        ("<think>\n\n</think>\n\n", "4", "<think>\n\n</think>\n\n4"),
+    ],
+)
+def test_a_begun_text_goes_on(prefill: str, text: str, whole: str) -> None:
+    assert formats.continued(prefill, text) == whole
+
+
+def test_a_conversation_for_people() -> None:
+    assert formats.show(ASK) == "[user]\nwhat is 3 plus 4?"
+    asked = (Message("system", "Think."), *ASK)
+    assert formats.show(asked, "Okay") == (
+        "[system]\nThink.\n[user]\nwhat is 3 plus 4?\n[assistant]\nOkay"
+    )
+
+
 @pytest.fixture(scope="module")
 def tokenizer(tiny_model: Path) -> Any:
     from transformers import AutoTokenizer
@@ -121,6 +145,28 @@ def test_prompt_ends_where_the_assistant_begins(tokenizer: Any) -> None:
     messages = (Message("system", "check again."), *ASK)
     text = tokenizer.decode(formats.prompt_ids(tokenizer, messages))
     assert text == "<|system|>check again.<|user|>what is 3 plus 4?<|assistant|>"
+
+
+def test_a_prefill_is_what_the_prompt_ends_with(tokenizer: Any) -> None:
+    text = "let me check.\n\n"
+    prompt = formats.prompt_text(tokenizer, ASK, text)
+    assert prompt == "<|user|>what is 3 plus 4?<|assistant|>let me check.\n\n"
+    assert tokenizer.decode(formats.prompt_ids(tokenizer, ASK, text)) == prompt
+
+
+def test_a_template_that_strips_keeps_the_prefill(tokenizer: Any) -> None:
+    strips = with_template(
+        tokenizer,
+        "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] | trim }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+    )
+    assert formats.prompt_text(strips, ASK, "let me ").endswith("<|assistant|>let me ")
+
+
+def test_a_template_that_changes_a_prefill_is_refused(tokenizer: Any) -> None:
+    drops = with_template(tokenizer, "{% for m in messages %}<|{{ m['role'] }}|>{% endfor %}")
+    with pytest.raises(UserError, match="--assistant-prefill 'let me': the model's chat template"):
+        formats.prompt_text(drops, ASK, "let me")
 
 
 @pytest.mark.parametrize("completion", ["7", formats.teach("3 plus 4 is 7.", "\\boxed{7}"), ""])

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,7 @@ import pytest
 
 from skythought import cli, generate, store, tasks
 from skythought.errors import UserError
+from skythought.generating import work
 from skythought.records import Completion, Message, Problem, Request, Sampling, Trace
 
 ROWS = [{"id": f"p{i}", "problem": f"{i} plus {i}?", "answer": str(2 * i)} for i in range(6)]
@@ -84,7 +81,7 @@ def problems(n: int = 6) -> list[Problem]:
     return [Problem(id=f"p{i}", task="sums", question=f"q{i}", answer="4") for i in range(n)]
 
 
-def collect(folder: Path, backend: Counting, n: int = 6, **values: Any) -> dict[str, int]:
+def collect(folder: Path, backend: Counting, n: int = 6, **values: Any) -> dict[str, float]:
     return generate.collect(problems(n), backend, Sampling(), folder / "run", **values)
 
 
@@ -175,6 +172,8 @@ def test_the_error_rate_of_a_short_run_is_judged_at_its_end(
         ({"seed": 1}, "was made with sampling="),
         ({"sampling_params": "temperature=1"}, "was made with sampling="),
         ({"system_prompt": "Think."}, "was made with system_prompt="),
+        ({"assistant_prefill": "So,"}, "was made with prefill=None, now 'So,'"),
+        ({"sampling_params": "top_k=5"}, "was made with sampling="),
         ({"backend": "symbolic", "model": ""}, "was made with model="),
     ],
 )
@@ -219,6 +218,51 @@ def test_start_and_limit(start: int, limit: int | None, expected: int, tmp_path:
     ]
 
 
+@pytest.mark.parametrize(("start", "end"), [(0, 4), (2, 3), (4, 100)])
+def test_end_is_exclusive(start: int, end: int, tmp_path: Path) -> None:
+    generate.run(config(tmp_path, start=start, end=end))
+    assert [t.problem_id for t in traces(tmp_path)] == [f"p{i}" for i in range(start, min(end, 6))]
+
+
+def test_problems_of_ones_own_need_no_answer(tmp_path: Path) -> None:
+    made = config(tmp_path)
+    rows = [{k: v for k, v in row.items() if k != "answer"} for row in ROWS]
+    path = write(tmp_path / "own.jsonl", [*rows, {"question": "7 plus 7?", "level": 3}])
+    script(tmp_path / "script.jsonl", [*ROWS, {"problem": "7 plus 7?", "answer": "14"}])
+    generate.run(replace(made, task="", input=str(path), limit=3))
+    generate.run(replace(made, task="", input=str(path), start=6, result_dir=tmp_path / "last"))
+    found = store.read(tmp_path / "run" / "problems.jsonl", Problem)
+    assert [(p.id, p.answer) for p in found] == [("p0", ""), ("p1", ""), ("p2", "")]
+    [last] = store.read(tmp_path / "last" / "problems.jsonl", Problem)
+    assert (last.question, last.task, last.extra) == ("7 plus 7?", "file:own", {"level": 3})
+    assert len(traces(tmp_path)) == 3
+    with pytest.raises(UserError, match=r"own\.jsonl:1: no reference answer"):
+        generate.run(replace(made, task=str(path), result_dir=tmp_path / "other"))
+
+
+def test_a_begun_answer(tmp_path: Path) -> None:
+    """The thought holds it, the trace says so, and it is another request."""
+    made = config(tmp_path, limit=1)
+    write(tmp_path / "script.jsonl", [{"question": "0 plus 0?", "response": " see.</think>0"}])
+    generate.run(made)
+    begun = replace(made, assistant_prefill="<think>\nLet me", result_dir=tmp_path / "begun")
+    generate.run(begun)
+    [plain] = traces(tmp_path)
+    [trace] = store.read(tmp_path / "begun" / "traces.jsonl", Trace)
+    assert (trace.thought, trace.answer, trace.prefill) == ("Let me see.", "0", "<think>\nLet me")
+    assert trace.id != plain.id
+    assert trace.messages == plain.messages
+    before = (tmp_path / "begun" / "traces.jsonl").read_bytes()
+    generate.run(begun)
+    assert (tmp_path / "begun" / "traces.jsonl").read_bytes() == before
+
+
+def test_not_every_backend_goes_on_with_an_answer(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--assistant-prefill: counting cannot go on with a begun"):
+        collect(tmp_path, Counting(), prefill="So,")
+    assert not (tmp_path / "run").exists()
+
+
 def test_parts_of_an_endless_task_are_the_whole(tmp_path: Path) -> None:
     def ids(name: str, **values: Any) -> list[str]:
         folder = tmp_path / name
@@ -255,6 +299,14 @@ def test_parts_of_an_endless_task_are_the_whole(tmp_path: Path) -> None:
         ({"limit": 0}, "--limit 0: give 1 or more"),
         ({"start": 6}, "has no problems in split 'test' from --start 6 on"),
         ({"max_error_rate": 50}, "--max-error-rate 50: give a share from 0 to 1"),
+        ({"input": "x.jsonl"}, "--task and --input both name problems"),
+        ({"task": "", "input": "none.jsonl"}, "none.jsonl: no such file"),
+        ({"start": 2, "end": 2}, "--end 2: give 3 or more"),
+        ({"end": 2, "limit": 2}, "--end and --limit both say where to stop"),
+        ({"budget": 0}, "--budget 0: give dollars, more than 0"),
+        ({"budget": 5}, "--budget: the price is not known; give --price-in and --price-out"),
+        ({"price_in": 1}, "--price-out is missing; give both, in dollars for a million tokens"),
+        ({"price_in": 1, "price_out": -1}, "--price-out -1: give dollars for a million tokens"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
@@ -273,19 +325,6 @@ def test_a_malformed_problem_is_named(tmp_path: Path) -> None:
         file.write('{"problem": \n')
     with pytest.raises(UserError, match=r"problems\.jsonl:7: not valid JSON"):
         generate.run(asked)
-
-
-def test_read_options() -> None:
-    assert generate.read_options("") == {}
-    assert generate.read_options("a=1, b = x=y ,") == {"a": "1", "b": "x=y"}
-
-
-def test_read_sampling() -> None:
-    assert generate.read_sampling("", 7) == Sampling(seed=7)
-    found = generate.read_sampling("temperature=0.6,top_p=0.95,max_tokens=16384", 0)
-    assert found == Sampling(temperature=0.6, top_p=0.95, max_tokens=16384)
-    assert type(found) is Sampling
-    assert generate.read_sampling("seed=3", 7).seed == 3
 
 
 def test_truncated_answers_are_counted(tmp_path: Path) -> None:
@@ -307,69 +346,6 @@ def test_no_secret_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert "sk-" not in path.read_text()
 
 
-SLOW = '''
-import os, time
-from skythought.backends.symbolic import SymbolicTeacher
-
-class Slow(SymbolicTeacher):
-    """The symbolic teacher, a few milliseconds an answer; it notes what it is asked."""
-
-    def complete(self, requests, sampling):
-        with open(os.environ["ASKED"], "a") as file:
-            for completion in super().complete(requests, sampling):
-                file.write(completion.id + "\\n")
-                file.flush()
-                time.sleep(0.004)
-                yield completion
-'''
-
-
-def test_killed_at_any_moment_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
-    (tmp_path / "slow_backend.py").write_text(SLOW)
-    env = {**os.environ, "PYTHONPATH": str(tmp_path), "ASKED": str(tmp_path / "asked")}
-    run = tmp_path / "run"
-    command = [
-        *(sys.executable, "-m", "skythought", "generate", "--task", "toll_roads"),
-        *("--limit", "150", "--n", "2", "--backend", "slow_backend:Slow"),
-        *("--result-dir", str(run)),
-    ]
-    rng = random.Random(0)
-    kills = 0
-    while kills < 4:
-        with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as process:
-            before = _size(run / "traces.jsonl")
-            while process.poll() is None and _size(run / "traces.jsonl") == before:
-                time.sleep(0.002)
-            time.sleep(rng.uniform(0, 0.12))
-            assert process.poll() is None, "too fast to be killed"
-            process.kill()
-        kills += 1
-    killed = store.read(run / "traces.jsonl", Trace) if _whole(run / "traces.jsonl") else []
-    assert len(killed) < 300
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "300 traces, 0 truncated, 0 errors" in done.stderr
-    whole = tmp_path / "whole"
-    generate.run(
-        generate.Config(task="toll_roads", limit=150, n=2, backend="symbolic", result_dir=whole)
-    )
-    by_id = {t.id: t for t in store.read(whole / "traces.jsonl", Trace)}
-    found = store.read(run / "traces.jsonl", Trace)
-    assert len(found) == 300
-    assert {t.id: t for t in found} == by_id
-    times = Counter((tmp_path / "asked").read_text().split())
-    assert sum(times.values()) <= 300 + kills  # at most the answer in flight is asked again
-    assert json.loads((run / "manifest.json").read_text())["done"] is True
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _whole(path: Path) -> bool:
-    return path.read_bytes().endswith(b"\n")
-
-
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["generate", "--task", "toll_roads", "--backend", "symbolic", "--limit", "2"]
     assert cli.main([*command, "--result_dir", str(tmp_path / "run")]) == 0
@@ -385,4 +361,4 @@ def test_prompts_are_what_a_model_sees(tmp_path: Path) -> None:
     generate.run(asked)
     [trace] = traces(tmp_path)
     assert trace.messages == (Message("system", "Think twice."), Message("user", "0 plus 0?"))
-    assert generate.prompt(problems()[0], "") == (Message("user", "q0"),)
+    assert work.prompt(problems()[0], "") == (Message("user", "q0"),)

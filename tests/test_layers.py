@@ -1,9 +1,10 @@
 """Who may import whom, what may be imported when, and how large a file may be.
 
     errors, records, registry
-      -> store, formats, steps, shapes, metrics, progress
-        -> tasks | verifiers | backends | perturbations | training | reporting
-          -> verbs, study
+      -> store, formats, steps, shapes, metrics, progress, audit,
+         options, presets, prices, cluster, crew
+        -> tasks | verifiers | backends | perturbations | generating | training | reporting
+          -> verbs, grading, study
             -> cli
 
 A module imports from its own layer or those above it in this picture; noun folders do not import
@@ -25,13 +26,19 @@ from skythought import cli
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "skythought"
 
-NOUNS = ("tasks", "verifiers", "backends", "perturbations", "training", "reporting")
+NOUNS = (
+    *("tasks", "verifiers", "backends", "perturbations"),
+    *("generating", "training", "reporting"),
+)
 LAYERS = (
     ("__init__",),  # the version
     ("errors", "records", "registry"),
-    ("store", "formats", "steps", "shapes", "metrics", "progress"),
+    (
+        *("store", "formats", "steps", "shapes", "metrics", "progress", "audit"),
+        *("options", "presets", "prices", "cluster", "crew"),
+    ),
     NOUNS,
-    (*cli.VERBS, "study"),
+    (*cli.VERBS, "grading", "study"),
     ("cli",),
     ("__main__",),
 )
@@ -40,7 +47,7 @@ EXCEPTIONS = {("skythought.backends.symbolic", "skythought.tasks.toll_roads")}
 
 HEAVY = (
     *("torch", "transformers", "vllm", "ray", "datasets", "trl", "peft", "accelerate"),
-    "aiohttp",
+    *("aiohttp", "reasoning_gym"),
 )
 FORBIDDEN = ("utils", "util", "helpers", "helper", "common", "misc", "manager", "handler")
 MAX_LINES = 400

@@ -191,3 +191,23 @@ def test_unlike_or_broken_outcomes_are_refused() -> None:
             metrics.mean_interval(broken)
     with pytest.raises(ValueError, match="must be finite numbers"):
         metrics.mean_interval([1, float("nan")])
+
+
+@pytest.mark.parametrize(
+    ("table", "value"),
+    [
+        ([[20, 5], [10, 15]], 0.4),
+        ([[45, 15], [25, 15]], 0.130434),  # 78/598 of the example with equal agreement
+        ([[25, 35], [5, 35]], 0.259259),
+        ([[10, 0], [0, 10]], 1.0),
+        ([[0, 10], [10, 0]], -1.0),
+        ([[5, 5], [5, 5]], 0.0),
+    ],
+)
+def test_kappa(table: list[list[int]], value: float) -> None:
+    assert metrics.kappa(table) == pytest.approx(value, abs=1e-6)
+
+
+def test_kappa_of_nothing() -> None:
+    assert math.isnan(metrics.kappa([[0, 0], [0, 0]]))
+    assert math.isnan(metrics.kappa([[7, 0], [0, 0]]))

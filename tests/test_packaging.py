@@ -32,12 +32,16 @@ def project() -> dict[str, Any]:
     return table
 
 
-@pytest.fixture(scope="module")
-def pins() -> dict[str, str]:
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+def read_pins(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[a-z0-9.-]+==[\w.]+", row) for row in rows)
     return dict(row.split("==") for row in rows)
+
+
+@pytest.fixture(scope="module")
+def pins() -> dict[str, str]:
+    return read_pins("constraints.txt")
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -56,7 +60,7 @@ def test_core_needs_no_extra(project: dict[str, Any]) -> None:
 
 def test_extras(project: dict[str, Any]) -> None:
     extras = {extra: names(rows) for extra, rows in project["optional-dependencies"].items()}
-    assert set(extras) == {"train", "openai", "vllm", "ray", "wandb", "dev"}
+    assert set(extras) == {"train", "openai", "gym", "vllm", "ray", "wandb", "dev"}
     assert {"torch", "transformers", "trl", "peft", "accelerate", "datasets"} <= extras["train"]
     assert {"pytest", "hypothesis", "ruff", "mypy", "pre-commit"} <= extras["dev"]
     for package, extra in cli.EXTRAS.items():
@@ -71,6 +75,17 @@ def test_pins_hold_what_make_installs(project: dict[str, Any], pins: dict[str, s
         assert pins[canonicalize_name(row.name)] in row.specifier, text
     # a local label such as +cpu would exist on one index only
     assert re.fullmatch(r"\d+\.\d+\.\d+", pins["torch"])
+
+
+def test_pins_of_the_engines_hold_what_they_need(project: dict[str, Any]) -> None:
+    extras, found = project["optional-dependencies"], read_pins("constraints-engines.txt")
+    for text in [*project["dependencies"], *extras["vllm"], *extras["ray"]]:
+        row = Requirement(text)
+        assert found[canonicalize_name(row.name)] in row.specifier, text
+    for text in extras["train"]:  # the backend hf runs there too
+        row = Requirement(text)
+        if (name := canonicalize_name(row.name)) in found:
+            assert found[name] in row.specifier, text
 
 
 def test_console_scripts(project: dict[str, Any]) -> None:

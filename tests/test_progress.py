@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import io
 
 import pytest
@@ -25,7 +26,10 @@ def test_plain_lines_off_a_terminal(out: io.StringIO, monkeypatch: pytest.Monkey
         bar.advance(tokens=220)
         bar.advance(tokens=10)
         bar.advance(4, note="loss 1.5")
-    assert out.getvalue() == "generate 2/8 20 tok/s\ngenerate 7/8 loss 1.5\n"
+    assert out.getvalue() == (
+        "generate 2/8 7.5/min, 20 tok/s, 48 s left\n"
+        "generate 7/8 10.5/min, 8 tok/s, 6 s left, loss 1.5\n"
+    )
     assert (bar.done, bar.tokens) == (7, 330)
 
 
@@ -38,6 +42,26 @@ def test_a_bar_on_a_terminal(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) 
         bar.display.refresh()
     assert "[train]" in out.getvalue()
     assert "3/4" in out.getvalue()
+    assert "tok/s" in out.getvalue()
+
+
+def test_the_bar_is_not_drawn_for_every_item(
+    out: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "console", Console(file=out, force_terminal=True, width=100))
+    with progress.bar("generate", 3000) as bar:
+        assert bar.display is not None
+        drawn: list[object] = []
+        monkeypatch.setattr(bar.display, "update", lambda *a, **k: drawn.append(k["completed"]))
+        monkeypatch.setattr(bar, "rates", lambda now: ("", ""))
+        for _ in range(3000):
+            bar.said = 1e18  # as if the last look had been just now
+            bar.advance()
+    assert drawn == [1, 3000]
+
+
+def test_the_examples() -> None:
+    assert doctest.testmod(progress).failed == 0
 
 
 def test_nothing_to_do_shows_nothing(out: io.StringIO) -> None:

@@ -19,6 +19,8 @@ from skythought.records import (
     Trace,
     Verdict,
     digest,
+    digest_all,
+    sample_ids,
     trace_id,
 )
 
@@ -104,8 +106,53 @@ def test_identity_is_the_request() -> None:
     assert known not in ids
 
 
+def test_identities_stay_what_they_are() -> None:
+    """Of runs recorded before a sampling had more than four fields."""
+    asked = (Message("system", "Think."), *PROMPT)
+    old = Sampling(temperature=0.6, top_p=0.95, max_tokens=16384)
+    assert trace_id("p1", asked, "Qwen/QwQ-32B", old, 2) == "d54accdc3dd25beb"
+    assert trace_id("p1", asked, "m", Sampling(), 0) == "9dbb53b01e717c49"
+    assert (
+        trace_id("p1", asked, "m", Sampling(), 0, "parent", ("digits 0.5",)) == "5c9116462bfddc7f"
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"top_k": 20},
+        {"min_p": 0.0},
+        {"presence_penalty": 1.5},
+        {"repetition_penalty": 1.05},
+        {"stop": ("</answer>",)},
+        {"reasoning_effort": "high"},
+        {"extra": {"top_a": 1}},
+    ],
+)
+def test_what_is_asked_for_is_part_of_the_identity(more: dict[str, Any]) -> None:
+    plain, asked = Sampling(), Sampling(**more)
+    assert trace_id("p", PROMPT, "m", plain, 0) != trace_id("p", PROMPT, "m", asked, 0)
+    assert msgspec.json.decode(msgspec.json.encode(asked), type=Sampling) == asked
+
+
+@pytest.mark.parametrize("prefill", ["", '<think>\nOkay, "so"'])
+def test_ids_of_many_samples_are_those_of_each(prefill: str) -> None:
+    asked = (Message("system", "Think \u00e9."), *PROMPT)
+    sampling = Sampling(temperature=0.6, stop=("x",))
+    found = list(sample_ids("p", asked, "m", sampling, 12, prefill))
+    assert found == [trace_id("p", asked, "m", sampling, i, prefill=prefill) for i in range(12)]
+    assert len(set(found)) == 12
+    assert bool(prefill) == (found[0] != trace_id("p", asked, "m", sampling, 0))
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_a_digest_of_many_is_the_digest_of_their_list(n: int) -> None:
+    assert digest_all(iter(RECORDS[:n])) == digest(RECORDS[:n])
+
+
 def test_records_are_plain_json() -> None:
     row = json.loads(msgspec.json.encode(TRACE))
     assert row["messages"] == [{"role": "user", "content": "What is 3 plus 4?"}]
     assert row["sampling"] == {"temperature": 0.0, "top_p": 1.0, "max_tokens": 1024, "seed": 0}
     assert "served_model" not in row  # only where a server was asked
+    assert "prefill" not in row

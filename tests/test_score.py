@@ -111,7 +111,7 @@ def test_a_torn_last_line_is_graded_again(folder: Path) -> None:
     score.run(Config(run_dir=folder))
     path = folder / "verdicts.jsonl"
     whole = path.read_bytes()
-    for cut in (whole[:-9], whole[:20], b'{"tra'):
+    for cut in (whole[:-9], whole[:20], b'{"ver'):
         path.write_bytes(cut)
         assert score.run(Config(run_dir=folder)) == COUNTS
         assert {v.id for v in verdicts(path)} == {t.id for t in TRACES}
@@ -225,28 +225,59 @@ def test_another_reference_is_graded_again(tmp_path: Path) -> None:
 
 def test_a_failed_request_gives_way_to_a_later_answer() -> None:
     failed, answered = TRACES[3], trace("failed", PROBLEMS[2], "\\boxed{3}")
-    assert score.with_own_id(answered, {"failed": failed}) is answered
+    assert score.with_own_id(answered, {"failed": failed.finish}) is answered
     other = trace("failed", PROBLEMS[2], "\\boxed{4}")
-    assert score.with_own_id(other, {"failed": answered}).id != "failed"
-    assert score.with_own_id(answered, {"failed": answered}).id not in ("failed", other.id)
+    assert score.with_own_id(other, {"failed": answered.finish}).id != "failed"
+    assert score.with_own_id(answered, {"failed": "stop"}).id not in ("failed", other.id)
 
 
-@pytest.mark.parametrize(
-    ("row", "told"),
-    [
-        ({"problem": "x?", "response": "1", "answer": "#### "}, "the reference answer is empty"),
-        ({"problem": "x?", "response": "1", "answer": {"a": 1}}, "must be a text or a number"),
-        ({"problem": "x?", "answer": "1"}, "unknown row with fields answer, problem"),
-        ([1], "expected a JSON object"),
-    ],
-)
-def test_bad_rows_are_named_and_nothing_is_written(row: object, told: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "mine.jsonl", ROWS[0], row)
-    with pytest.raises(UserError) as caught:
-        score.run(Config(input=path))
-    assert str(caught.value).startswith(f"{path}:2: ")
-    assert told in str(caught.value)
-    assert [p.name for p in tmp_path.iterdir()] == ["mine.jsonl"]
+def test_strict_and_lenient_rules(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(verifiers.VERIFIERS, "own", "test_score:OWN")
+    monkeypatch.setitem(verifiers.VERIFIERS, "own_strict", "test_score:OWN_STRICT")
+    score.run(Config(run_dir=folder, verifier="own", strict=True))
+    found = verdicts(folder / "verdicts.jsonl")
+    assert {v.verifier for v in found} == {"own_strict@1"}
+    assert [v.id for v in found if v.outcome == "correct"] == []
+    with pytest.raises(UserError, match=r"verifier 'own' has no lenient rules"):
+        score.run(Config(run_dir=folder, verifier="own", lenient=True))
+    with pytest.raises(UserError, match=r"verifier 'number' has no strict rules \(those that have"):
+        score.run(Config(run_dir=folder, strict=True))
+    with pytest.raises(UserError, match="--strict and --lenient: give one of them"):
+        score.run(Config(run_dir=folder, strict=True, lenient=True))
+
+
+def _own(problem: Problem, answer: str) -> Finding:
+    return Finding("correct" if problem.answer in answer else "incorrect", answer, "own")
+
+
+def _strict(problem: Problem, answer: str) -> Finding:
+    return Finding("correct" if problem.answer == answer else "incorrect", answer, "strict")
+
+
+OWN = Verifier(name="own", version=1, check=_own)
+OWN_STRICT = Verifier(name="own_strict", version=1, check=_strict)
+
+
+def test_two_verifiers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = "test_score:OWN,test_score:OWN_STRICT"
+    for _ in range(2):
+        assert score.run(Config(run_dir=folder, verifier=names)) == COUNTS
+        told = capsys.readouterr().err
+        assert "own@1 and own_strict@1: agree on 2 of 3 (66.7 %, 95 % interval 20.8 to 9" in told
+        assert "1 not graded by both" in told
+    first = verdicts(folder / "verdicts.jsonl")
+    second = verdicts(folder / "verdicts.test_score_OWN_STRICT.jsonl")
+    assert {v.verifier for v in first} == {"own@1"}
+    assert {v.verifier for v in second} == {"own_strict@1"}
+    [row] = [json.loads(line) for line in (folder / "disagreements.jsonl").open()]
+    assert (row["id"], row["expected"], row["answer"]) == ("right", "1", "\\boxed{1}")
+    assert [v["outcome"] for v in row["verdicts"]] == ["correct", "incorrect"]
+    assert "| right | 1 | correct: " in (folder / "disagreements.md").read_text()
+    for bad in ("math,", "math,math", "math,number,code", ","):
+        if bad != "math,":
+            with pytest.raises(UserError, match="give one name, or two different ones"):
+                score.run(Config(run_dir=folder, verifier=bad))
+    assert not [p for p in shapes.files(folder) if "verdicts" in p.name]
 
 
 def test_nothing_to_grade(tmp_path: Path) -> None:

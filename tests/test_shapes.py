@@ -159,7 +159,8 @@ def test_folders(tmp_path: Path) -> None:
         shapes.files(tmp_path)
     b, a = (write(tmp_path / name, SHAPES["messages"]) for name in ("b.jsonl", "a.jsonl"))
     assert shapes.files(tmp_path) == [a, b]
-    for name in ("a.jsonl.verdicts.jsonl", "b.jsonl.dropped.jsonl", "dropped.jsonl"):
+    beside = ("verdicts.jsonl", "verdicts.judge.jsonl", "dropped.jsonl", "disagreements.jsonl")
+    for name in (*beside, *(f"a.jsonl.{name}" for name in beside)):
         write(tmp_path / name, {"trace_id": "t"})
     assert shapes.files(tmp_path) == [a, b]
     traces = write(tmp_path / "traces.jsonl", SHAPES["our trace"])

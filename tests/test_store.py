@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skythought import store
@@ -93,6 +93,7 @@ def test_appending_keeps_what_is_there(tmp_path: Path) -> None:
     assert store.read(path, Problem) == ROWS
 
 
+@settings(deadline=None)
 @given(cut=st.integers(min_value=0, max_value=200))
 def test_a_file_cut_anywhere_goes_on_without_loss(
     cut: int, tmp_path_factory: pytest.TempPathFactory
@@ -106,6 +107,20 @@ def test_a_file_cut_anywhere_goes_on_without_loss(
         file.add(ROWS[0])
     whole = ROWS[: data.count(b"\n")]
     assert store.read(path, Problem) == [*whole, ROWS[0]]
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 2**20])
+def test_a_torn_line_is_found_whatever_its_length(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BLOCK", block)
+    path = tmp_path / "rows.jsonl"
+    for whole in (b"", b'{"a": 1}\n' * 9):
+        for torn in (b"{", b'{"a": ' + b"x" * 500):
+            path.write_bytes(whole + torn)
+            with store.Appender(path):
+                pass
+            assert path.read_bytes() == whole
 
 
 def test_a_line_is_on_disk_before_the_next_is_made(tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ def test_names() -> None:
     for name in tasks.TASKS:
         task = tasks.get(name)
         assert task.name == name
-        assert tasks.verifier_of(name) == task.verifier
+        asked = Problem(id="p", task=name, question="?", answer="1")
+        assert tasks.verifier_of(asked) == task.verifier
         assert task.verifier in verifiers.VERIFIERS
         assert task.licence
     with pytest.raises(UserError, match=r"unknown task 'tol_roads': did you mean 'toll_roads'\?"):
@@ -230,6 +231,18 @@ def test_rows(row: dict[str, Any], question: str, answer: str) -> None:
     assert found.id == benchmarks.problem(row, "t").id
 
 
+def test_rows_without_a_reference_where_none_is_needed() -> None:
+    row = {"id": 7, "question": "Which?", "choices": ["oak", "fir"], "level": 3, "answer": " "}
+    found = benchmarks.problem(row, "t", answers=False)
+    assert (found.id, found.answer) == ("7", "")
+    assert found.question == "Which?\n\nA. oak\nB. fir"
+    assert found.extra == {"choices": ["oak", "fir"], "level": 3}
+    known = {"problem": "1 + 1?", "answer": 2}
+    assert benchmarks.problem(known, "t", answers=False) == benchmarks.problem(known, "t")
+    with pytest.raises(ValueError, match="no question"):
+        benchmarks.problem({"level": 3}, "t", answers=False)
+
+
 def test_ids_and_extras_are_kept() -> None:
     row = {"unique_id": "a/1", "problem": "1 + 1?", "answer": "2", "level": 3}
     found = benchmarks.problem(row, "t")
@@ -286,7 +299,7 @@ def test_a_local_file_is_a_task(tmp_path: Path) -> None:
     task = tasks.get(str(write(tmp_path / "mine.jsonl", {"problem": "1 + 1?", "answer": "2"})))
     assert isinstance(task, Task)
     assert (task.name, task.verifier) == ("file:mine", "math")
-    assert tasks.verifier_of("file:mine") == "math"
+    assert [tasks.verifier_of(p) for p in task.load("test")] == ["math"]
     assert [p.answer for p in task.load("train", seed=3)] == ["2"]
 
 

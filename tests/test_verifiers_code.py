@@ -294,7 +294,7 @@ def test_rows_with_tests_have_them_as_their_reference() -> None:
     made = benchmarks.problem(row, "file:mine")
     assert made.answer.startswith(tasks.TESTS)
     assert made.extra == {"test_list": row["test_list"]}
-    assert tasks.verifier_of("file:mine", made.answer) == "code"
+    assert tasks.verifier_of(made) == "code"
     other = benchmarks.problem({**row, "test_list": ["assert add(1, 2) == 4"]}, "file:mine")
     assert other.answer != made.answer
     with pytest.raises(ValueError, match="no reference answer"):

@@ -5,7 +5,15 @@ local checkpoint's holds a hash of its weights), and
 
     complete(requests, sampling) -> Iterator[Completion]
 
-yields a completion as soon as it is finished, in any order.
+yields a completion as soon as it is finished, in any order. A backend may also have:
+
+| attribute | meaning | if not there |
+|---|---|---|
+| `render(request)` | the prompt as the model reads it, to be shown | roles and texts are shown |
+| `continues` | True: goes on after `Request.prefill`, and gives back only what follows | refused |
+| `lazy` | True: takes requests one by one as it can, and never asks how many there are | a list |
+| `host` | who is paid; its prices are in `prices.py` | costs nothing that we know of |
+| `extra_body` | more fields of every request, kept in the sampling of the traces | none |
 """
 
 from __future__ import annotations
@@ -22,6 +30,8 @@ from skythought.records import Completion, Finish, Request, Sampling
 BACKENDS = {
     "hf": "skythought.backends.hf:HuggingFace",  # transformers, on this machine
     "openai": "skythought.backends.openai:OpenAI",  # any OpenAI-compatible chat server
+    "vllm": "skythought.backends.vllm:VLLM",  # vLLM, on this machine
+    "ray": "skythought.backends.ray:Ray",  # any of these on the machines of a Ray cluster
     "symbolic": "skythought.backends.symbolic:SymbolicTeacher",  # a teacher that needs no model
     "scripted": "skythought.backends.scripted:Scripted",  # answers from a file
 }

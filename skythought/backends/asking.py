@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from skythought import __version__, progress
+from skythought import __version__, presets, progress
 from skythought.backends import chat
-from skythought.backends.chat import Fault
+from skythought.backends.chat import NEWER, Fault
 from skythought.backends.limits import Limits, backoff, jitter, retry_after
 from skythought.errors import UserError, plain
 from skythought.records import Completion, Request, Sampling
@@ -30,7 +30,6 @@ CONNECT_S = 30.0  # to open a connection
 LOCAL = ("localhost", "127.0.0.1", "::1")  # never behind a proxy
 ADDRESS = (301, 302, 303, 307, 308, 401, 403, 404, 405)  # said before any answer: all will be so
 PATIENCE = 2  # the attempt, counted from 0, that may not find nobody, before any answer
-NEWER = "max_completion_tokens"  # what newer models of OpenAI call max_tokens
 
 
 class Server(Protocol):
@@ -68,13 +67,13 @@ def reason(error: Exception) -> str:
 class Asking:
     """The requests of one run on their way."""
 
-    def __init__(self, server: Server, requests: Sequence[Request], sampling: Sampling) -> None:
+    def __init__(self, server: Server, requests: Iterable[Request], sampling: Sampling) -> None:
         self.server, self.sampling = server, sampling
         self.todo = iter(requests)
         self.more = True  # as far as known
         self.wake = asyncio.Event()  # something is finished, or to be stopped
         self.limits = Limits(server.concurrency, server.rpm, server.tpm)
-        self.limit_field = "max_tokens"
+        self.limit_field = NEWER if presets.fixed(server.identity) else "max_tokens"
         self.typical = float(sampling.max_tokens)  # completion tokens of an answer, learned
         self.tasks: set[asyncio.Task[Completion | None]] = set()
         self.sending: set[asyncio.Task[Completion | None] | None] = set()
@@ -240,7 +239,9 @@ class Asking:
     def refusal(self, fault: Fault) -> UserError:
         """Say in one line what no retry mends, and what to do."""
         key, model = self.server.key_env, self.server.identity
-        if fault.status == 401:
+        if fault.status in (401, 403) and not key:
+            todo = "name the variable that holds its key: --backend-args api_key_env=NAME"
+        elif fault.status == 401:
             todo = f"put a valid key into the environment variable {key}"
         elif fault.status in (402, 429):
             todo = "add credit with the provider"

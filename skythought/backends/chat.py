@@ -7,16 +7,33 @@ server that keeps the thought apart sends it as `reasoning_content` (DeepSeek, o
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from http.client import responses
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
-from skythought import formats
-from skythought.errors import first_line, plain
-from skythought.records import Completion, Finish, Request, Sampling, digest
+from skythought import formats, presets, store
+from skythought.errors import UserError, first_line, plain
+from skythought.records import Completion, Finish, Message, Request, Sampling, digest
 
 FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length"}
+# What a request says only where it was asked for.
+OPTIONAL = (
+    "top_k",
+    "min_p",
+    "presence_penalty",
+    "repetition_penalty",
+    "stop",
+    "reasoning_effort",
+)
+NEWER = "max_completion_tokens"  # what newer models of OpenAI call max_tokens
+DECIDED = (
+    *("model", "messages", "temperature", "top_p", "max_tokens", NEWER, "seed", "n", "stream"),
+    *("continue_final_message", "add_generation_prompt"),
+)
 FINAL = ("content_filter", "tool_calls", "function_call")  # asked again, it would end so again
 RETRIED = (408, 409, 425, 429)  # and 5xx
 QUOTA = "insufficient_quota"  # the code of a 429 that no waiting mends
@@ -63,16 +80,62 @@ def seed_of(request: Request) -> int:
 
 
 def body(model: str, request: Request, sampling: Sampling, limit: str = "max_tokens") -> bytes:
-    """Write the JSON of a request; `limit` is what the server calls the most tokens."""
-    asked = {
-        "model": model,
-        "messages": request.messages,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        limit: sampling.max_tokens,
-        "seed": seed_of(request),
-    }
+    """Write the JSON of a request; `limit` is what the server calls the most tokens.
+
+    An answer that is begun is sent as vLLM's server wants it.
+    """
+    turns = [*request.messages]
+    asked: dict[str, Any] = {"model": model, "messages": turns}
+    if request.prefill:
+        turns.append(Message("assistant", request.prefill))
+        asked |= {"continue_final_message": True, "add_generation_prompt": False}
+    if not presets.fixed(model):
+        asked |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
+    asked |= {limit: sampling.max_tokens, "seed": seed_of(request)}
+    asked |= {k: v for k in OPTIONAL if (v := getattr(sampling, k)) is not UNSET}
+    if sampling.extra is not UNSET:
+        asked |= sampling.extra
     return msgspec.json.encode(asked)
+
+
+def read_extra(text: str) -> dict[str, Any]:
+    """Read the option `extra_body`, more fields of every request as JSON.
+
+    Raises:
+        UserError: not a JSON object, a field that is decided elsewhere, or one that looks like a
+            secret, because extra fields are written into the traces.
+    """
+    try:
+        found = msgspec.json.decode(text or "{}", type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UserError(
+            f"openai backend: extra_body: not a JSON object ({first_line(error)}); expected for "
+            'example extra_body={"top_k": 20}'
+        ) from error
+    for name in found:
+        if name in DECIDED:
+            raise UserError(
+                f"openai backend: extra_body: {name} is no extra field; it is written already, "
+                "from --model, --sampling-params or the run itself"
+            )
+    for name in _names(found):
+        if re.split(r"[^a-z]+", name.lower())[-1] in (*store.NEVER_WRITTEN, "authorization"):
+            raise UserError(
+                f"openai backend: extra_body: {name} looks like a secret, and extra fields are "
+                "written into every trace; a key belongs into an environment variable, named with "
+                "api_key_env=NAME"
+            )
+    return found
+
+
+def _names(value: object) -> Iterator[str]:
+    """List the names of fields at any depth."""
+    if isinstance(value, dict):
+        yield from value
+    inner = value.values() if isinstance(value, dict) else value
+    if isinstance(inner, Iterable) and not isinstance(inner, str):
+        for part in inner:
+            yield from _names(part)
 
 
 def read(request: Request, status: int, data: bytes) -> Completion | Fault:
@@ -97,6 +160,7 @@ def read(request: Request, status: int, data: bytes) -> Completion | Fault:
         return Fault(ended, retry=choice.finish_reason not in FINAL)
     said, usage = choice.message, reply.usage or _Usage()
     thought = said.reasoning_content or said.reasoning or ""
+    thought = thought if request.prefill else thought.lstrip()  # what is continued may need a space
     return Completion(
         id=request.id,
         text=join(thought, said.content or "", whole=finish == "stop"),
@@ -121,7 +185,7 @@ def join(thought: str, content: str, *, whole: bool) -> str:
     if not thought:
         return content
     parts = formats.parse(content)
-    inner = "\n\n".join(text for text in (thought.strip(), parts.thought) if text)
+    inner = "\n\n".join(text for text in (thought.rstrip(), parts.thought) if text)
     for tag in (*formats.TAGS, "<think>", "</think>"):
         inner = inner.replace(tag, tag.strip("<|/>"))
     if not whole and not parts.answer:

@@ -11,20 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-import numpy as np
+from msgspec import UNSET
 
 from skythought import formats, progress, store
 from skythought.errors import UserError, first_line, nearest, require, unknown
 from skythought.records import Completion, Finish, Request, Sampling
-
-if TYPE_CHECKING:
-    import torch
 
 MINI = "mini"  # names the model that is shipped in the package
 SCALE = ("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern")  # of an adapter
@@ -65,16 +62,24 @@ def identity(model: str) -> str:
     return f"{folder.resolve().name}@{weights_hash(folder)}" if folder.is_dir() else model
 
 
-def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str]:
-    """Load (model, tokenizer, identity); an adapter folder is merged into its base.
+class Found(NamedTuple):
+    """What the name of a model stands for."""
+
+    base: str  # folder or name of the weights, or of those an adapter sits on
+    adapter: Path | None  # folder of the adapter
+    tokenizer: str  # folder of the tokenizer where the adapter has its own, else ""
+    identity: str
+
+
+def find(model: str, base: str = "") -> Found:
+    """Find a model, or an adapter and its base; loads nothing.
 
     Args:
         model: folder, hub name, `mini`, or the folder of an adapter.
-        dtype: type of the weights; "auto" is the one they are stored in.
         base: base of an adapter, in place of the one it names.
 
     Raises:
-        UserError: nothing loadable under this name, or no chat template.
+        UserError: no name, an adapter whose base is not named or not there, or a base for none.
     """
     if not model:
         raise UserError("which model? give --model FOLDER, or the name of one on the hub")
@@ -83,7 +88,7 @@ def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str
     if adapter is None:
         if base:
             raise UserError(f"model {model!r} is no adapter, so it has no base {base!r}")
-        return (*pretrained(model, dtype), identity(model))
+        return Found(model, None, "", identity(model))
     base = base or adapter.get("base_model_name_or_path") or ""
     if not base:
         raise UserError(
@@ -96,16 +101,36 @@ def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str
             "--backend-args base=FOLDER"
         )
     own = (folder / "tokenizer_config.json").exists()
-    net, tokenizer = pretrained(base, dtype, tokenizer=str(folder) if own else "")
+    name = f"{identity(str(folder))}+{identity(base)}"
+    return Found(base, folder, str(folder) if own else "", name)
+
+
+def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str]:
+    """Load (model, tokenizer, identity); an adapter folder is merged into its base.
+
+    Args:
+        model: folder, hub name, `mini`, or the folder of an adapter.
+        dtype: type of the weights; "auto" is the one they are stored in.
+        base: base of an adapter, in place of the one it names.
+
+    Raises:
+        UserError: nothing loadable under this name, or no chat template.
+    """
+    found = find(model, base)
+    net, tokenizer = pretrained(found.base, dtype, found.tokenizer)
+    if found.adapter is None:
+        return net, tokenizer, found.identity
     peft = require("peft", "train")
     try:
         with warnings.catch_warnings():  # what the libraries will rename is not the user's concern
             warnings.simplefilter("ignore", FutureWarning)
-            net = peft.PeftModel.from_pretrained(net, str(folder)).merge_and_unload()
+            net = peft.PeftModel.from_pretrained(net, str(found.adapter)).merge_and_unload()
     except (RuntimeError, OSError, ValueError) as error:
         told = first_line(error)
-        raise UserError(f"{folder}: the adapter does not fit its base {base!r}: {told}") from error
-    return net, tokenizer, f"{identity(str(folder))}+{identity(base)}"
+        raise UserError(
+            f"{found.adapter}: the adapter does not fit its base {found.base!r}: {told}"
+        ) from error
+    return net, tokenizer, found.identity
 
 
 def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
@@ -116,28 +141,50 @@ def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
             template.
     """
     transformers = require("transformers", "train")
-    safetensors = require("safetensors", "train")
     if not progress.console.is_terminal:
         transformers.utils.logging.disable_progress_bar()
-    place = locate(name)
-    if not Path(place).is_dir() and not store.HUB_NAME.fullmatch(place):
-        raise UserError(f"model {name!r}: {_meant(name)}no such folder")
-    try:
+    with loading(name) as place:
         net, report = transformers.AutoModelForCausalLM.from_pretrained(
             place, dtype=dtype, output_loading_info=True
         )
-        words = transformers.AutoTokenizer.from_pretrained(tokenizer or place)
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        missing = f"{_meant(name)}there is no such folder, and the hub says: "
-        told = first_line(error) if Path(place).is_dir() else f"{missing}{first_line(error)}"
-        raise UserError(f"model {name!r} cannot be loaded: {told}") from error
     if lacking := sorted(report["missing_keys"]):
         raise UserError(
             f"model {name!r} cannot be loaded: its files lack {len(lacking)} of the weights, the "
             f"first is {lacking[0]}"
         )
-    formats.require_chat_template(words, tokenizer or place)
-    return net, words
+    return net, tokenizer_of(name, tokenizer)
+
+
+def tokenizer_of(name: str, own: str = "") -> Any:
+    """Load the tokenizer of a model, or that of an adapter which has its own.
+
+    Raises:
+        UserError: nothing loadable under this name, or no chat template.
+    """
+    transformers = require("transformers", "train")
+    with loading(name) as place:
+        words = transformers.AutoTokenizer.from_pretrained(own or place)
+    formats.require_chat_template(words, own or place)
+    return words
+
+
+@contextmanager
+def loading(name: str) -> Iterator[str]:
+    """Give where a model is while something of it is loaded.
+
+    Raises:
+        UserError: nothing under this name, or it cannot be loaded.
+    """
+    safetensors = require("safetensors", "train")
+    place = locate(name)
+    if not Path(place).is_dir() and not store.HUB_NAME.fullmatch(place):
+        raise UserError(f"model {name!r}: {_meant(name)}no such folder")
+    try:
+        yield place
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        missing = f"{_meant(name)}there is no such folder, and the hub says: "
+        told = first_line(error) if Path(place).is_dir() else f"{missing}{first_line(error)}"
+        raise UserError(f"model {name!r} cannot be loaded: {told}") from error
 
 
 def _meant(name: str) -> str:
@@ -169,7 +216,7 @@ def _adapter(folder: Path) -> dict[str, Any] | None:
 
 
 class HuggingFace:
-    """Decodes with a transformers causal language model.
+    """Decodes with a transformers causal language model; takes no `stop` texts and no effort.
 
     Args:
         model: folder, hub name, `mini` (the model in the package) or adapter folder.
@@ -178,6 +225,8 @@ class HuggingFace:
         max_batch: rows decoded together at most; fewer where the cache would not fit.
         base: base model of an adapter, where it is not where the adapter says.
     """
+
+    continues = True
 
     def __init__(
         self,
@@ -198,8 +247,16 @@ class HuggingFace:
         self.model.to(self.device).eval()
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
-        """Yield completions as they end; prompts of similar length share a batch."""
-        prompts = [formats.prompt_ids(self.tokenizer, r.messages) for r in requests]
+        """Yield completions as they end; prompts of similar length share a batch.
+
+        Raises:
+            UserError: a sampling that this backend does not have, or a prefill that the chat
+                template does not leave as it is.
+        """
+        for name in ("stop", "reasoning_effort", "extra"):
+            if getattr(sampling, name) is not UNSET:
+                raise UserError(f"hf backend: has no {name}; leave it out of --sampling-params")
+        prompts = [formats.prompt_ids(self.tokenizer, r.messages, r.prefill) for r in requests]
         order = sorted(range(len(requests)), key=lambda i: len(prompts[i]))
         size = self._batch_size(max(map(len, prompts), default=0) + sampling.max_tokens)
         for start in range(0, len(order), size):
@@ -207,6 +264,10 @@ class HuggingFace:
             yield from self._batch(
                 [requests[i] for i in rows], [prompts[i] for i in rows], sampling
             )
+
+    def render(self, request: Request) -> str:
+        """Write the prompt of a request as the model reads it."""
+        return formats.prompt_text(self.tokenizer, request.messages, request.prefill)
 
     def _batch_size(self, tokens: int) -> int:
         config = self.model.config.get_text_config()
@@ -242,8 +303,9 @@ class HuggingFace:
         import torch
 
         from skythought.backends.cache import PreallocatedCache
+        from skythought.backends.drawing import Seen, choose, penalizes, uniforms
 
-        stops = _stop_ids(self.model, self.tokenizer)
+        stops = stop_ids(self.model.generation_config, self.tokenizer)
         longest = max(map(len, prompts))
         ids = torch.zeros((len(prompts), longest), dtype=torch.long)
         mask = torch.zeros((len(prompts), longest + sampling.max_tokens), dtype=torch.long)
@@ -253,7 +315,8 @@ class HuggingFace:
         ids, mask = ids.to(self.device), mask.to(self.device)
         padded = bool((mask[:, :longest] == 0).any())
         position = (mask[:, :longest].cumsum(-1) - 1).clamp(min=0)
-        luck = [_uniforms(r, sampling) for r in requests] if sampling.temperature > 0 else []
+        luck = [uniforms(r, sampling) for r in requests] if sampling.temperature > 0 else []
+        seen = Seen(prompts, _width(self.model), self.device) if penalizes(sampling) else None
         cache = PreallocatedCache(self.model.config, longest + sampling.max_tokens)
         batch = list(range(len(prompts)))  # which request each row of the batch belongs to
         out: list[list[int]] = [[] for _ in prompts]
@@ -269,7 +332,12 @@ class HuggingFace:
                     logits_to_keep=1,
                 ).logits[:, -1]
                 draws = [luck[i][step] for i in batch] if luck else []
-                chosen = _choose(logits.float(), draws, sampling)
+                scores = logits.float()
+                chosen = choose(
+                    scores if seen is None else seen.penalize(scores, sampling), draws, sampling
+                )
+                if seen is not None:
+                    seen.add(chosen)
                 position = position[:, -1:] + 1
                 ids = chosen[:, None]
             for i, token in zip(batch, chosen.tolist(), strict=True):
@@ -287,6 +355,8 @@ class HuggingFace:
                 with torch.inference_mode():
                     ids, position, mask = ids[keep], position[keep], mask[keep]
                     cache.keep_rows(keep)
+                    if seen is not None:
+                        seen.keep_rows(keep)
                 batch = [batch[j] for j in going]
 
 
@@ -303,33 +373,15 @@ def _device(torch: Any, name: str) -> str:
     return name
 
 
-def _stop_ids(model: Any, tokenizer: Any) -> set[int]:
+def stop_ids(generation: Any, tokenizer: Any) -> set[int]:
     """Collect the tokens that end a turn, from the generation config and the tokenizer."""
     found = {tokenizer.eos_token_id}
-    listed = model.generation_config.eos_token_id
+    listed = generation.eos_token_id
     found |= set(listed) if isinstance(listed, list) else {listed}
     return {token for token in found if token is not None}
 
 
-def _uniforms(request: Request, sampling: Sampling) -> np.ndarray:
-    """Draw the random numbers of one request: (max_tokens,) in [0, 1)."""
-    key = zlib.crc32(f"{request.id} {request.sample} {sampling.seed}".encode())
-    return np.random.default_rng(key).random(sampling.max_tokens)
-
-
-def _choose(logits: torch.Tensor, draws: list[float], sampling: Sampling) -> torch.Tensor:
-    """Pick the next token of every row: logits (B, V), draws (B,) -> (B,)."""
-    import torch
-
-    if sampling.temperature <= 0:
-        return logits.argmax(-1)
-    probs = torch.softmax(logits / sampling.temperature, -1)
-    ranked, index = probs.sort(dim=-1, descending=True, stable=True)
-    total = ranked.cumsum(-1)
-    if sampling.top_p < 1:
-        ranked = ranked.masked_fill(total - ranked >= sampling.top_p, 0.0)
-        total = ranked.cumsum(-1)
-    draw = torch.tensor(draws, device=logits.device, dtype=total.dtype)[:, None] * total[:, -1:]
-    place = torch.searchsorted(total, draw, right=True)
-    place = place.clamp(max=(ranked > 0).sum(-1, keepdim=True) - 1)  # a draw may round up to 1
-    return index.gather(-1, place)[:, 0]
+def _width(model: Any) -> int:
+    """Give the number of logits of a model, which may be more than its tokens."""
+    width: int = model.get_output_embeddings().weight.shape[0]
+    return width

@@ -4,7 +4,8 @@
 
 One thread: an event loop keeps the requests going and stands still while an answer is being stored,
 so never more than `concurrency` answers are on their way or not yet on disk. The key is read from
-the environment and goes into one header, nowhere else.
+the environment and goes into one header, nowhere else: OPENAI_API_KEY only to OpenAI, another only
+where `api_key_env` names it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import re
 import resource
 import signal
 import threading
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from operator import length_hint
 from typing import Any
 from urllib.parse import urlsplit
 
+from skythought.backends import chat
 from skythought.backends.asking import Asking
 from skythought.errors import UserError, require
 from skythought.records import Completion, Request, Sampling
@@ -34,6 +37,8 @@ SPARE_FILES = 100  # that the process has open beside its connections
 class OpenAI:
     """Asks a chat server; `identity` is the model's name alone, so servers of it are one run."""
 
+    lazy = True
+
     def __init__(
         self,
         model: str,
@@ -45,6 +50,7 @@ class OpenAI:
         timeout: float = 1800,
         retries: int = 8,
         backoff: float = 1,
+        extra_body: str = "",
     ) -> None:
         if not model:
             raise UserError(
@@ -63,21 +69,26 @@ class OpenAI:
         require("aiohttp", "openai")
         self.identity = model
         self.url = f"{_checked(base_url)}/chat/completions"
-        self.key, self.key_env = _key(api_key_env, base_url), api_key_env or KEY
+        self.host = urlsplit(base_url).hostname or ""
+        self.extra_body = chat.read_extra(extra_body)
+        self.continues = not is_openai(base_url)
+        self.key_env = api_key_env or (KEY if is_openai(base_url) else "")
+        self.key = _key(self.key_env, base_url, named=bool(api_key_env))
         self.concurrency, self.rpm, self.tpm = concurrency, rpm, tpm
         self.timeout, self.retries, self.backoff = timeout, retries, backoff
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+    def complete(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield completions as they finish; what cannot be had after all retries is an error.
 
         Raises:
             UserError: the server refuses the key, the model or the address; called in a notebook's
                 event loop; too few open files allowed.
         """
-        if not requests:
+        at_once = min(self.concurrency, length_hint(requests, self.concurrency))
+        if not at_once:
             return
         _refuse_running_loop()
-        _allow_open_files(min(self.concurrency, len(requests)))
+        _allow_open_files(at_once)
         with _rare_collections(), asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             asking = Asking(self, requests, sampling)
             ctrl_c = _CtrlC(runner, asking.wake)
@@ -143,21 +154,29 @@ def _checked(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def _key(name: str, base_url: str) -> str:
-    """Read the key; a server that is not OpenAI's may need none. Never shows what it was given."""
-    key = os.environ.get(name or KEY, "").strip()
-    if not key and name:
+def is_openai(base_url: str) -> bool:
+    """Say whether an address is OpenAI's own, a region's too, and nobody can listen on the way."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    ours = urlsplit(OPENAI).hostname or ""
+    return parts.scheme == "https" and (host == ours or host.endswith(f".{ours}"))
+
+
+def _key(name: str, base_url: str, *, named: bool) -> str:
+    """Read the key out of a variable, "" for none. Never shows what it was given."""
+    key = os.environ.get(name, "").strip() if name else ""
+    if not key and named:
         raise UserError(
             "openai backend: api_key_env names no environment variable that is set; give the "
             "variable's name, not the key, and export the variable"
         )
-    if not key and urlsplit(base_url).hostname == urlsplit(OPENAI).hostname:
+    if not key and name:
         raise UserError(
             f"openai backend: no key for {base_url}; export {KEY}, or give base_url=... of "
             "another server"
         )
     if not re.fullmatch(r"[!-~]*", key):
-        raise UserError(f"openai backend: {name or KEY}: not a key; it holds spaces or other signs")
+        raise UserError(f"openai backend: {name}: not a key; it holds spaces or other signs")
     return key
 
 

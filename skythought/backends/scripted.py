@@ -6,7 +6,7 @@ are its samples in order. A question that is not in the file is an error, not an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from skythought import store
@@ -16,7 +16,10 @@ from skythought.records import Completion, Request, Sampling, digest
 
 
 class Scripted:
-    """Answers each question with the responses a file lists for it."""
+    """Answers each question with the responses a file lists for it, after a prefill if any."""
+
+    lazy = True
+    continues = True
 
     def __init__(self, model: str) -> None:
         if not model:
@@ -28,7 +31,7 @@ class Scripted:
             self.answers.setdefault(row["question"], []).append(row["response"])
         self.identity = f"scripted@{digest(self.answers, length=12)}"
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+    def complete(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield the listed responses; sample numbers past the last start again."""
         for request in requests:
             known = self.answers.get(request.messages[-1].content)

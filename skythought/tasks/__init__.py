@@ -2,6 +2,7 @@
 
     TASKS["gsm8k"] -> Task(name="gsm8k", source="openai/gsm8k", verifier="math", ...)
     next(tasks.get("toll_roads").load("test", seed=0)) -> Problem(id="toll_roads-test-...", ...)
+    tasks.get("reasoning_gym/chain_sum")  -> any dataset of reasoning-gym, by its name there
 
 Wherever a task name is asked for, the path of a local JSONL or Parquet file is a task too.
 """
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,12 +28,16 @@ TASKS = {
     "aime24": "skythought.tasks.benchmarks:AIME24",
     "aime25": "skythought.tasks.benchmarks:AIME25",
     "amc23": "skythought.tasks.benchmarks:AMC23",
+    "mmlu": "skythought.tasks.benchmarks:MMLU",
 }
 
 FILE = "file:"  # begins the task name of problems that came from a local file
 FILE_SUFFIXES = (".jsonl", ".parquet")
 FILE_VERIFIER = "math"
 PROGRAM_VERIFIER = "code"
+CHOICE_VERIFIER = "choice"
+GYM_VERIFIER = "reasoning_gym"
+GYM = "reasoning_gym/"  # begins the task name of a dataset of reasoning-gym
 TESTS = "tests "  # begins the reference of a problem that a program solves: a digest of its tests
 
 
@@ -60,9 +66,11 @@ def get(name: str) -> Task:
         UserError: no such task or file, or what the name leads to is no task.
     """
     path = Path(name)
-    if name not in TASKS and (path.suffix in FILE_SUFFIXES or path.is_file()):
-        name = "skythought.tasks.benchmarks:local"
-        made = registry.resolve("task", name, TASKS)(path)
+    if name.startswith(GYM) and path.suffix not in FILE_SUFFIXES:
+        target = "skythought.tasks.gym:make"
+        made = registry.resolve("task", target, TASKS)(name.removeprefix(GYM))
+    elif name not in TASKS and (path.suffix in FILE_SUFFIXES or path.is_file()):
+        return of_file(path)
     else:
         made = registry.resolve("task", name, TASKS)
     if not isinstance(made, Task):
@@ -70,19 +78,34 @@ def get(name: str) -> Task:
     return made
 
 
-def draw(name: str, split: str, seed: int, start: int = 0, n: int | None = None) -> list[Problem]:
+def of_file(path: Path) -> Task:
+    """Make a task of a local file.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    made: Task = registry.resolve("task", "skythought.tasks.benchmarks:local", TASKS)(path)
+    return made
+
+
+def draw(
+    name: str | Task, split: str, seed: int, start: int = 0, n: int | None = None, **options: Any
+) -> list[Problem]:
     """Draw `n` problems of a task, all that follow `start` where no `n` is given.
 
     Each is marked with a task name that leads back to its verifier: that of a task
-    `package.module:TASK` is this name, whatever the task calls itself.
+    `package.module:TASK` is this name, whatever the task calls itself. `options` are the task's
+    own.
 
     Raises:
         UserError: no such task or split, no problems there, or an endless task without `n`.
     """
-    task = get(name)
+    task = get(name) if isinstance(name, str) else name
+    name = task.source if isinstance(name, Task) else name
     if task.endless and n is None:
         raise UserError(f"task {name!r} makes its problems without end; give --limit N")
-    found = list(islice(task.load(split, seed=seed), start, None if n is None else start + n))
+    drawn = task.load(split, seed=seed, **options)
+    found = list(islice(drawn, start, None if n is None else start + n))
     if not found:
         raise UserError(f"task {name!r} has no problems in split {split!r} from --start {start} on")
     if task.name.startswith(FILE):
@@ -90,17 +113,23 @@ def draw(name: str, split: str, seed: int, start: int = 0, n: int | None = None)
     return [msgspec.structs.replace(problem, task=name) for problem in found]
 
 
-def verifier_of(name: str, answer: str = "") -> str:
-    """Name the verifier of the task that a problem says it belongs to.
+def verifier_of(problem: Problem) -> str:
+    """Name the verifier of a problem: that of the task it says it belongs to.
 
-    A local file has problems of all kinds, which the reference `answer` tells apart.
+    A local file has problems of all kinds, which tests, choices and puzzles tell apart.
 
     Raises:
         UserError: no such task.
     """
-    if not name.startswith(FILE):
-        return get(name).verifier
-    return PROGRAM_VERIFIER if answer.startswith(TESTS) else FILE_VERIFIER
+    if problem.task.startswith(GYM):
+        return GYM_VERIFIER
+    if not problem.task.startswith(FILE):
+        return get(problem.task).verifier
+    if problem.answer.startswith(TESTS):
+        return PROGRAM_VERIFIER
+    if "gym" in problem.extra:
+        return GYM_VERIFIER
+    return CHOICE_VERIFIER if problem.extra.get("choices") else FILE_VERIFIER
 
 
 def inspector(name: str) -> Callable[[str, str], dict[str, tuple[int, int]]] | None:
@@ -109,4 +138,4 @@ def inspector(name: str) -> Callable[[str, str], dict[str, tuple[int, int]]] | N
     Raises:
         UserError: no such task.
     """
-    return None if name.startswith(FILE) else get(name).inspect
+    return None if name.startswith((FILE, GYM)) else get(name).inspect

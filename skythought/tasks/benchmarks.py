@@ -3,11 +3,11 @@
     {"problem": "Janet's ducks lay 16 eggs ...", "answer": "... #### 18"}
     -> Problem(id="9f0c...", task="file:mine", question="Janet's ducks ...", answer="18")
 
-A row needs a question (`problem`, `question`, `instruction` or `prompt`) and a reference (`answer`,
-`reference_answer` or `final_answer`): bare, `$...$`, or a worked solution that ends in `#### 18` or
-in a box; or the tests of a program (`TEST_FIELDS`). `choices` become part of the question. A
-dataset of the hub is pinned to a commit; `load(..., path="copy.jsonl")` reads a local copy in its
-place.
+A row needs a question (`problem`, `question`, `instruction` or `prompt`) and a reference in one of
+`ANSWERS`: bare, `$...$`, or a worked solution that ends in `#### 18` or in a box. Where these have
+none, it is the end of a `solution`, or the tests of a program (`TEST_FIELDS`). `choices` become
+part of the question. A dataset of the hub is pinned to a commit; `load(..., path="copy.jsonl")`
+reads a local copy in its place.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ import msgspec
 from skythought import formats, shapes, store
 from skythought.errors import UserError, first_line, require, unknown
 from skythought.records import Problem, digest
-from skythought.tasks import FILE, FILE_VERIFIER, TESTS, Task
+from skythought.tasks import CHOICE_VERIFIER, FILE, FILE_VERIFIER, TESTS, Task
 
-ANSWERS = ("answer", "reference_answer", "final_answer")
+ANSWERS = (
+    *("answer", "reference_answer", "final_answer", "expected_answer", "ground_truth"),
+    "answerKey",  # ARC's
+)
+SOLUTION = "solution"  # a reference only where it ends in its answer
 IDS = ("id", "unique_id")
 # Where data sets keep the tests of programs, and what else belongs to them.
 TESTS_IN = (
@@ -39,6 +43,7 @@ TEST_FIELDS = (
     "starter_code",
 )
 SYSTEM_PROMPT = "Please reason step by step, and put your final answer within \\boxed{}."
+CHOICE_PROMPT = "Please reason step by step, and put the letter of your choice within \\boxed{}."
 MARKER = "####"
 LETTERS = "ABCDEFGHIJ"
 
@@ -64,7 +69,9 @@ def reference_field(row: Mapping[str, Any]) -> str | None:
         value = row.get(name)
         if value not in (None, []) and not (isinstance(value, str) and not value.strip()):
             return name
-    return None
+    worked = row.get(SOLUTION)
+    ends = isinstance(worked, str) and (MARKER in worked or formats.last_boxed(worked) is not None)
+    return SOLUTION if ends else None
 
 
 def tests_of(row: Mapping[str, Any]) -> str | None:
@@ -77,11 +84,11 @@ def tests_of(row: Mapping[str, Any]) -> str | None:
     return TESTS + digest({name: row.get(name) for name in TEST_FIELDS})
 
 
-def problem(row: Mapping[str, Any], task: str) -> Problem:
+def problem(row: Mapping[str, Any], task: str, *, answers: bool = True) -> Problem:
     """Turn one row into a Problem; one of our own records is taken as it is.
 
     Raises:
-        ValueError: the row has no question or no reference answer.
+        ValueError: the row has no question, or no reference answer where `answers` are needed.
     """
     if set(row) <= set(Problem.__struct_fields__) and {"id", "task"} <= set(row):
         return msgspec.convert(row, Problem)
@@ -92,12 +99,16 @@ def problem(row: Mapping[str, Any], task: str) -> Problem:
     tests = tests_of(row) if name is None else None
     if tests is not None:
         row, name = {**row, "answer": tests}, "answer"
-    if name is None:
+    if name is None and answers:
         raise ValueError(f"no reference answer: expected one of {', '.join(ANSWERS)}")
-    choices = _choices(row)
+    if name is None:
+        return _unanswered(row, task, asked)
+    choices, names = _choices(row)
     numbered = bool(choices) and type(row[name]) is int and 0 <= row[name] < len(choices)
     answer = LETTERS[row[name]] if numbered else _text(row[name])
-    listed = "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, choices, strict=False))
+    if answer in names:  # ARC names some choices with numbers
+        answer = LETTERS[names.index(answer)]
+    listed = _listed(choices)
     key = next((k for k in IDS if row.get(k) not in (None, "")), None)
     reduced = reduce_answer(answer)
     if not reduced:
@@ -108,18 +119,43 @@ def problem(row: Mapping[str, Any], task: str) -> Problem:
         task=task,
         question=f"{row[asked]}\n{listed}" if listed else row[asked],
         answer=reduced,
-        extra={k: v for k, v in row.items() if k not in known},
+        extra={k: v for k, v in row.items() if k not in known}
+        | ({"choices": choices} if choices else {}),
     )
+
+
+def _unanswered(row: Mapping[str, Any], task: str, asked: str) -> Problem:
+    """Make a problem that nothing grades of a row without a reference."""
+    listed = _listed(_choices(row)[0])
+    key = next((k for k in IDS if row.get(k) not in (None, "")), None)
+    return Problem(
+        id=str(row[key]) if key else digest(row[asked] + listed, ""),
+        task=task,
+        question=f"{row[asked]}\n{listed}" if listed else row[asked],
+        answer="",
+        extra={k: v for k, v in row.items() if k not in (asked, key, *ANSWERS)},
+    )
+
+
+def _listed(choices: list[str]) -> str:
+    return "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, choices, strict=False))
 
 
 def _said(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _choices(row: Mapping[str, Any]) -> list[str]:
-    choices = row.get("choices")
+def _choices(row: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Give the texts of a row's choices, and their names where the row has names for them."""
+    choices: Any = row.get("choices")
+    names: Any = []
+    if isinstance(choices, Mapping):  # ARC: {"text": [...], "label": ["A", ...]}
+        choices, names = choices.get("text"), choices.get("label")
     found = choices if isinstance(choices, list) and len(choices) <= len(LETTERS) else []
-    return found if all(isinstance(choice, str) for choice in found) else []
+    if not all(isinstance(choice, str) for choice in found):
+        return [], []
+    named = isinstance(names, list) and len(names) == len(found)
+    return found, [str(name) for name in names] if named else []
 
 
 def _text(value: object) -> str:
@@ -158,8 +194,12 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
-def load_file(split: str, seed: int = 0, *, path: Path | str, task: str) -> Iterator[Problem]:
+def load_file(
+    split: str, seed: int = 0, *, path: Path | str, task: str, answers: bool = True
+) -> Iterator[Problem]:
     """Yield the problems of a local file in their order; every split is the whole file.
+
+    Without `answers` a row needs none.
 
     Raises:
         UserError: no such file, a row without question or answer, or an id twice (as file:line).
@@ -168,7 +208,7 @@ def load_file(split: str, seed: int = 0, *, path: Path | str, task: str) -> Iter
     first: dict[str, int] = {}
     for number, row in read_rows(path):
         try:
-            found = problem(row, task)
+            found = problem(row, task, answers=answers)
         except (ValueError, msgspec.ValidationError) as error:
             raise UserError(f"{path}:{number}: {error}") from error
         if found.id in first:
@@ -247,7 +287,11 @@ def _hub(
     revision: str,
     licence: str,
     splits: Mapping[str, str],
+    *,
     config: str | None = None,
+    verifier: str = FILE_VERIFIER,
+    chance: float = 0.0,
+    system_prompt: str = SYSTEM_PROMPT,
 ) -> Task:
     where: dict[str, Any] = {
         "source": source,
@@ -260,9 +304,9 @@ def _hub(
         source=source,
         revision=revision,
         licence=licence,
-        verifier="math",
-        chance=0.0,
-        system_prompt=SYSTEM_PROMPT,
+        verifier=verifier,
+        chance=chance,
+        system_prompt=system_prompt,
         load=partial(load_hub, task=name, **where),
     )
 
@@ -302,4 +346,15 @@ AMC23 = _hub(
     "80815d37005feb82cd7f8fbc6901d5d3eff43057",
     "problem texts by the MAA",
     {"test": "test"},
+)
+MMLU = _hub(
+    "mmlu",
+    "cais/mmlu",
+    "c30699e8356da336a370243923dbaf21066bb9fe",
+    "MIT",
+    {"test": "test", "validation": "validation", "dev": "dev"},
+    config="all",
+    verifier=CHOICE_VERIFIER,
+    chance=0.26,
+    system_prompt=CHOICE_PROMPT,
 )

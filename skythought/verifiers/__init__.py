@@ -5,25 +5,31 @@ r"""Verifiers: what decides whether an answer is right.
 
 `verify(problem, trace, verifier)` is the one path from a trace to a `Verdict`, for filtering data
 and for grading a benchmark alike. A check sees the answer text only, never the thought, so a right
-number met on the way to a wrong answer does not count.
+number met on the way to a wrong answer does not count. `grade(jobs)` is the same for plain records
+that can be sent to another process (`pool`) or another machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+import msgspec
 
 from skythought import registry
 from skythought.errors import UserError
-from skythought.records import Outcome, Problem, Trace, Verdict
+from skythought.records import Message, Outcome, Problem, Trace, Verdict
 
 VERIFIERS = {
     "number": "skythought.verifiers.number:NUMBER",  # one exact number
     "math": "skythought.verifiers.math:MATH",  # numbers, expressions, sets, intervals, short texts
     "math_strict": "skythought.verifiers.math:MATH_STRICT",  # only as the reference states it
     "math_lenient": "skythought.verifiers.math:MATH_LENIENT",  # whatever a published grader takes
+    "choice": "skythought.verifiers.choice:CHOICE",  # one of the choices of a question
     "code": "skythought.verifiers.code:CODE",  # programs, run on tests in a sandbox
+    "reasoning_gym": "skythought.verifiers.gym:GYM",  # puzzles, by the scorers of reasoning-gym
+    "judge": "skythought.verifiers.judge:JUDGE",  # whatever a language model can compare
 }
 
 
@@ -42,6 +48,15 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How a verifier that asks a model does so; the verb that grades has the model."""
+
+    prompt: Callable[[Problem, str], tuple[Message, ...]]  # (problem, answer text)
+    read: Callable[[Problem, str, str], Finding]  # (problem, answer text, what the model said)
+    max_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verifier:
     """A named and versioned check; raise the version whenever a verdict can change."""
 
@@ -50,6 +65,7 @@ class Verifier:
     check: Callable[[Problem, str], Finding]
     # The same check without its sandbox, where it has one and the user allows that.
     unsafe: Callable[[Problem, str], Finding] | None = None
+    asking: Asking | None = None  # where a model is asked in place of `check`
 
     @property
     def label(self) -> str:
@@ -57,8 +73,17 @@ class Verifier:
         return f"{self.name}@{self.version}"
 
 
-def get(name: str) -> Verifier:
-    """Find a verifier by name.
+class Job(msgspec.Struct, frozen=True):
+    """One answer to grade, as a plain record: it can be pickled, and written as JSON."""
+
+    verifier: str  # by name
+    problem: Problem
+    trace: Trace
+    unsafe: bool = False  # without the sandbox, where the verifier has one
+
+
+def get(name: str, *, unsafe: bool = False) -> Verifier:
+    """Find a verifier by name, `unsafe` without its sandbox where it has one.
 
     Raises:
         UserError: no such verifier, or what the name leads to is none.
@@ -67,7 +92,37 @@ def get(name: str) -> Verifier:
     if not isinstance(found, Verifier):
         kind = type(found).__name__
         raise UserError(f"verifier {name!r}: expected a Verifier, found {kind}")
+    return replace(found, check=found.unsafe) if unsafe and found.unsafe else found
+
+
+def in_mode(name: str, mode: str) -> str:
+    """Name the `strict` or `lenient` rules of a verifier.
+
+    Raises:
+        UserError: it has none.
+    """
+    found = f"{name}_{mode}"
+    if found not in VERIFIERS:
+        having = [known.removesuffix(f"_{mode}") for known in VERIFIERS if known.endswith(mode)]
+        those = f"those that have: {', '.join(having)}" if having else "no verifier has"
+        raise UserError(f"verifier {name!r} has no {mode} rules ({those}); leave out --{mode}")
     return found
+
+
+def job(problem: Problem, trace: Trace, verifier: str, *, unsafe: bool = False) -> Job:
+    """Make the record of one answer to grade; the thought and the prompt are not in it."""
+    bare = msgspec.structs.replace(trace, thought="", messages=())
+    return Job(verifier, problem, bare, unsafe)
+
+
+def grade(jobs: Iterable[Job]) -> Iterator[Verdict]:
+    """Grade in this process: what score, its workers and a cluster all call.
+
+    Raises:
+        UserError: as `get`, or something that a verifier needs is missing here.
+    """
+    for one in jobs:
+        yield verify(one.problem, one.trace, get(one.verifier, unsafe=one.unsafe))
 
 
 def verify(problem: Problem, trace: Trace, verifier: Verifier) -> Verdict:
@@ -75,17 +130,26 @@ def verify(problem: Problem, trace: Trace, verifier: Verifier) -> Verdict:
 
     A failed request, and one without a reference, is an error; a truncated one has no answer.
     """
+    finding = decided(problem, trace) or verifier.check(problem, trace.answer)
+    return verdict(problem, trace, verifier, finding)
+
+
+def decided(problem: Problem, trace: Trace) -> Finding | None:
+    """Say what a trace alone decides, before any check; None where it decides nothing."""
     if trace.error or trace.finish == "error":
         why = trace.error or "no reason given"
-        finding = Finding("error", rule="generation failed", detail=why)
-    elif not problem.answer.strip():
-        finding = Finding("error", rule="the row has no reference answer")
-    elif trace.finish == "length":
-        finding = Finding("no_answer", rule="truncated")
-    elif not trace.answer.strip():
-        finding = Finding("no_answer", rule="empty answer")
-    else:
-        finding = verifier.check(problem, trace.answer)
+        return Finding("error", rule="generation failed", detail=why)
+    if not problem.answer.strip():
+        return Finding("error", rule="the row has no reference answer")
+    if trace.finish == "length":
+        return Finding("no_answer", rule="truncated")
+    if not trace.answer.strip():
+        return Finding("no_answer", rule="empty answer")
+    return None
+
+
+def verdict(problem: Problem, trace: Trace, verifier: Verifier, finding: Finding) -> Verdict:
+    """Write down what was found of a trace."""
     return Verdict(
         verifier=verifier.label,
         id=trace.id,

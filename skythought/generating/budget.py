@@ -1,0 +1,75 @@
+"""Money: what a run has spent, and whether its next request could still be paid."""
+
+from __future__ import annotations
+
+from skythought.errors import UserError
+from skythought.generating.found import Found
+from skythought.prices import Price, dollars
+from skythought.records import Completion, Request
+
+TEMPLATE = 64  # tokens that a chat template may put around one message, at most
+
+
+class BudgetReached(UserError):
+    """The money that the user gave is spent; nothing is wrong."""
+
+    exit_code = 3
+
+
+class Budget:
+    """Counts dollars; without a price nothing costs anything.
+
+    Args:
+        price: of a million tokens.
+        limit: dollars the whole run folder may cost; None for no limit.
+        max_tokens: of one answer.
+        found: what the folder holds, which was paid for before; an answer of which nobody counted
+            the tokens was as long as it could be.
+    """
+
+    def __init__(
+        self, price: Price | None, limit: float | None, max_tokens: int, found: Found
+    ) -> None:
+        self.price, self.limit, self.max_tokens = price, limit, max_tokens
+        written = found.completion_tokens + found.uncounted * max_tokens
+        self.spent = price.of(found.prompt_tokens, written) if price is not None else 0.0
+        self.held: dict[str, float] = {}  # dollars that requests on their way may cost at most
+        self.total_held = 0.0
+
+    def worst(self, request: Request) -> float:
+        """Give what a request costs at most: a token has at least one byte."""
+        if self.price is None:
+            return 0.0
+        texts = [*(m.content for m in request.messages), request.prefill]
+        tokens = sum(len(text.encode()) + TEMPLATE for text in texts)
+        return self.price.of(tokens, self.max_tokens)
+
+    def hold(self, request: Request) -> bool:
+        """Hold the money of a request back; False where there is not enough."""
+        if self.limit is None:
+            return True
+        worst = self.worst(request)
+        if self.spent + self.total_held + worst > self.limit:
+            return False
+        self.held[request.id] = worst
+        self.total_held += worst
+        return True
+
+    def pay(self, request: Request, completion: Completion) -> None:
+        """Count what an answer cost; the most it can have, where its tokens were not counted."""
+        worst = self.held.pop(request.id, 0.0)
+        self.total_held = self.total_held - worst if self.held else 0.0
+        if self.price is None:
+            return
+        if completion.prompt_tokens or completion.completion_tokens:
+            self.spent += self.price.of(completion.prompt_tokens, completion.completion_tokens)
+        elif completion.finish != "error":
+            self.spent += self.worst(request)
+
+    def reached(self, folder: object, left: int, worst: float) -> BudgetReached:
+        """Say that the money is spent, and what to do."""
+        return BudgetReached(
+            f"{folder}: stopped at the budget: {dollars(self.spent)} of {dollars(self.limit or 0)} "
+            f"are spent and the next request could cost {dollars(worst)}; {left:,} samples are "
+            "left; to go on, run the same command again with a larger --budget"
+        )

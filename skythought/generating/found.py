@@ -1,0 +1,127 @@
+"""What a run folder holds already: which samples are finished, and what they used.
+
+A million rows are read in seconds, because only a few fields of each are taken out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from skythought import progress, store
+from skythought.errors import UserError, first_line
+from skythought.records import Finish
+
+ASIDE = "traces.damaged"  # where damaged lines are kept; no .jsonl, so that nothing reads it
+SHOWN = 3  # damaged lines that are told one by one
+FEW = 10  # damaged lines that are believed to be an accident in a file of any size
+SHARE = 0.01  # and in a large file, this share of its lines
+
+
+class _Row(msgspec.Struct):
+    """A trace, of which what is not needed here is only looked over."""
+
+    id: str
+    problem_id: msgspec.Raw
+    model: msgspec.Raw
+    messages: msgspec.Raw
+    thought: msgspec.Raw
+    answer: msgspec.Raw
+    finish: Finish = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass
+class Found:
+    """What the rows of a run add up to; kept up while the run goes on."""
+
+    finished: set[str] = field(default_factory=set)  # ids of traces that are no errors
+    truncated: int = 0
+    prompt_tokens: int = 0  # of all rows, errors and rows twice included: all are paid for
+    completion_tokens: int = 0
+    uncounted: int = 0  # answers of which nobody said how many tokens they have
+    damaged: dict[int, str] = field(default_factory=dict)  # line number, from 1 -> why
+    lines: int = 0
+
+    def add(self, key: str, finish: Finish, prompt_tokens: int, completion_tokens: int) -> None:
+        """Count one row."""
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        if finish == "error" or key in self.finished:
+            return
+        self.finished.add(key)
+        self.truncated += finish == "length"
+        self.uncounted += not (prompt_tokens or completion_tokens)
+
+
+def read(path: Path) -> Found:
+    """Read a file of traces; a missing one holds none, and a torn last line is passed over."""
+    found = Found()
+    if not path.exists():
+        return found
+    decode, add = msgspec.json.Decoder(_Row).decode, found.add
+    number = 0
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                number -= 1
+                break
+            try:
+                row = decode(line)
+                if not line.isascii():
+                    line.decode()
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                if line.strip():
+                    found.damaged[number] = first_line(error)
+                continue
+            add(row.id, row.finish, row.prompt_tokens, row.completion_tokens)
+    found.lines = number
+    return found
+
+
+def refuse_damaged(path: Path, found: Found, *, strict: bool) -> None:
+    """Stop at a file with damaged lines where that is wanted, or where they are too many.
+
+    Raises:
+        UserError: so; the first is named as file:line.
+    """
+    if not found.damaged:
+        return
+    number, why = next(iter(found.damaged.items()))
+    told = f"{path}:{number}: not a trace ({why})"
+    if strict:
+        raise UserError(f"{told}; mend or delete the line, or run without --strict")
+    if len(found.damaged) > max(FEW, SHARE * found.lines):
+        raise UserError(
+            f"{told}, and so are {len(found.damaged):,} of {found.lines:,} lines, too many for an "
+            "accident; look at the file"
+        )
+
+
+def put_aside(path: Path, found: Found) -> None:
+    """Move the damaged lines of a file into another beside it, and say so.
+
+    The rest stays as it is, and is at no moment missing.
+
+    Raises:
+        UserError: the disk is full or the place may not be written.
+    """
+    if not found.damaged:
+        return
+    part, aside = path.with_name(path.name + ".part"), path.with_name(ASIDE)
+    try:
+        with path.open("rb") as lines, part.open("wb") as kept, aside.open("ab") as bad:
+            for number, line in enumerate(lines, 1):
+                (bad if number in found.damaged else kept).write(line)
+        part.replace(path)
+    except OSError as error:
+        raise store.disk_error(error, path) from error
+    for number, why in [*found.damaged.items()][:SHOWN]:
+        progress.say(
+            f"{path}:{number}: not a trace ({why}); moved to {aside}, its sample is asked again"
+        )
+    if len(found.damaged) > SHOWN:
+        progress.say(f"{path}: and {len(found.damaged) - SHOWN:,} more lines")

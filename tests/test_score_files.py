@@ -1,0 +1,138 @@
+"""skythought/score.py on files of responses: which rows can be graded, and what of the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skythought import score, shapes, store
+from skythought.errors import UserError
+from skythought.records import Verdict
+from skythought.score import Config
+
+
+def verdicts(path: Path) -> list[Verdict]:
+    return store.read(path, Verdict)
+
+
+def write(path: Path, *rows: object) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+ROWS: list[dict[str, Any]] = [
+    {"id": "a", "problem": "1 + 1?", "response": "<think>\nHm\n</think>\n2", "answer": "2"},
+    {"id": "b", "problem": "1 + 2?", "response": "\\boxed{4}", "reference_answer": "$3$"},
+]
+BAD = [
+    ({"id": "x", "problem": "x?", "response": "1", "answer": "#### "}, "answer is empty"),
+    ({"id": "x", "problem": "x?", "response": "1", "answer": {"a": 1}}, "must be a text or a numb"),
+    ({"id": "x", "problem": "x?", "answer": "1"}, "unknown row with fields answer, id, problem"),
+    ({"id": "x", "problem": "x?", "response": None, "answer": "1"}, "the row has no response"),
+    ({"id": "x", "messages": [], "answer": "1"}, "'messages' must be a list of turns"),
+]
+
+
+@pytest.mark.parametrize(("row", "told"), BAD)
+def test_a_row_that_cannot_be_used_is_an_error(
+    row: dict[str, Any], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "mine.jsonl", ROWS[0], row, ROWS[1])
+    assert score.run(Config(input=path)) == {"correct": 1, "error": 1, "incorrect": 1}
+    found = {v.id: v for v in verdicts(shapes.verdicts_beside(path))}
+    assert set(found) == {"a", "b", "x"}
+    assert (found["x"].outcome, found["x"].rule) == ("error", "row not usable")
+    assert found["x"].detail.startswith(f"{path}:2: ")
+    assert told in found["x"].detail
+    assert f"rows that cannot be used: 1; the first: {path}:2: " in capsys.readouterr().err
+    write(path, ROWS[0], {**ROWS[0], "id": "x"}, ROWS[1])  # mended, it is graded
+    assert score.run(Config(input=path)) == {"correct": 2, "incorrect": 1}
+    with pytest.raises(UserError, match=r"bad\.jsonl:1: "):
+        score.run(Config(input=write(tmp_path / "bad.jsonl", row)))
+
+
+def test_bad_rows_keep_apart_from_good_ones_of_their_id(tmp_path: Path) -> None:
+    bad = [row for row, _ in BAD]
+    path = write(tmp_path / "mine.jsonl", {**ROWS[0], "id": "x"}, *bad, {**ROWS[1], "id": "x"})
+    for _ in range(2):
+        assert score.run(Config(input=path)) == {"correct": 1, "error": 5, "incorrect": 1}
+    found = verdicts(shapes.verdicts_beside(path))
+    assert len({v.id for v in found}) == 7
+
+
+@pytest.mark.parametrize("line", ["[1]", "{", '"text"', "\x00"])
+def test_a_line_that_is_no_row_is_named_and_nothing_is_written(line: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.jsonl", ROWS[0])
+    path.write_text(f"{path.read_text()}{line}\n")
+    with pytest.raises(UserError, match=r"mine\.jsonl:2: "):
+        score.run(Config(input=path))
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.jsonl"]
+
+
+GSM8K = "She sells 9 a day.\n9 * 2 = $<<9*2=18>>18\n#### 18"
+MATH = "Since $x = 4$, it is $\\boxed{\\frac{1}{2}}$."
+
+
+@pytest.mark.parametrize(
+    ("row", "outcome"),
+    [
+        ({"response": "18", "answer": "18"}, "correct"),
+        ({"response": 18, "answer": 18}, "correct"),
+        ({"response": 18.0, "answer": "$18$"}, "correct"),
+        ({"response": "<think>\n19?\n</think>\n\n18.", "answer": GSM8K}, "correct"),
+        ({"response": "So \\boxed{17}", "answer": GSM8K}, "incorrect"),
+        ({"output": "0.5", "answer": MATH}, "correct"),
+        ({"response": "0.5", "solution": MATH}, "correct"),
+        ({"response": "0.5", "solution": "It is clear."}, "error"),
+        ({"response": "0.5", "ground_truth": "1/2"}, "correct"),
+        ({"response": "0.5", "expected_answer": "1/2"}, "correct"),
+        ({"response": "B", "answer": "B", "choices": ["oak", "fir"]}, "correct"),
+        ({"response": "fir", "answer": "B", "choices": ["oak", "fir"]}, "correct"),
+        ({"response": "fir", "answer": 1, "choices": ["oak", "fir"]}, "correct"),
+        (
+            {
+                "response": "(2)",
+                "answerKey": "2",
+                "choices": {"text": ["oak", "fir"], "label": ["1", "2"]},
+            },
+            "no_answer",
+        ),
+        (
+            {
+                "response": "B",
+                "answerKey": "2",
+                "choices": {"text": ["oak", "fir"], "label": ["1", "2"]},
+            },
+            "correct",
+        ),
+    ],
+)
+def test_a_response_and_a_reference_are_enough(
+    row: dict[str, Any], outcome: str, tmp_path: Path
+) -> None:
+    other = {"id": "other", "response": "1", "answer": "1"}
+    path = write(tmp_path / "mine.jsonl", {"id": "x", **row}, other)
+    score.run(Config(input=path))
+    found = {v.id: v.outcome for v in verdicts(shapes.verdicts_beside(path))}
+    assert found == {"x": outcome, "other": "correct"}
+
+
+def test_no_text_is_kept_of_what_is_graded(tmp_path: Path) -> None:
+    rows = [{**ROWS[0], "id": f"{i}", "response": f"{'x' * 10_000} {i}"} for i in range(300)]
+    given = score.read_file(write(tmp_path / "mine.jsonl", *rows))
+    size = sum(len(str(value)) for value in vars(given).values() if not callable(value))
+    assert size < 100 * len(rows)
+    assert len(given) == len(list(given)) == len(list(given)) == 300
+
+
+def test_a_failed_request_counts_only_where_nothing_came_later(tmp_path: Path) -> None:
+    failed = {"id": "x", "problem_id": "p", "model": "m", "messages": [], "thought": ""}
+    failed |= {"answer": "", "finish": "error", "error": "server said no", "reference_answer": "3"}
+    later = {**failed, "finish": "stop", "error": "", "answer": "3"}
+    path = write(tmp_path / "mine.jsonl", failed, later)
+    for _ in range(2):
+        assert score.run(Config(input=path)) == {"correct": 1}
+    assert len(verdicts(shapes.verdicts_beside(path))) == 1
