@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from skythought import backends, options, presets, prices, progress, store, tasks
+from skythought import backends, grading, options, presets, prices, progress, store, tasks
 from skythought.backends import Backend
 from skythought.errors import UserError
 from skythought.generating import found as founds
@@ -28,6 +28,7 @@ from skythought.generating.lock import Lock
 from skythought.generating.work import Asked, Queue, Work, trace
 from skythought.prices import Price, dollars
 from skythought.records import Problem, Sampling, digest_all
+from skythought.verifiers import known
 
 Counts = dict[str, float]
 
@@ -132,6 +133,8 @@ def ask(config: Config) -> Counts:
         )
     if chosen.warning:
         progress.say(f"warning: {chosen.warning}")
+    if not config.dry_run:
+        try_verifiers(problems)
     return collect(
         problems,
         backend,
@@ -246,7 +249,6 @@ def collect(
         work = Work(problems, asked, found.finished)
         if work.missing:
             plan.say(folder, work, found, money, backend, why)
-        # Whatever must be known to be right before anything is paid for belongs here.
         with store.Appender(path) as traces:
             failed = _ask(work, backend, traces, found, money, max_error_rate)
         counts = _counts(found, failed, money)
@@ -256,6 +258,22 @@ def collect(
             _, following = work.request(work.next)
             raise money.reached(folder, left, money.worst(following))
     return counts
+
+
+def try_verifiers(problems: Sequence[Problem]) -> None:
+    """Try what will grade the answers; say so where something that it needs is missing here.
+
+    Raises:
+        UserError: a verifier gives wrong verdicts, so that nothing asked for could be graded.
+    """
+    kinds = {grading.kind(problem): problem for problem in problems if problem.answer}
+    for name in sorted({grading.How().name_of(problem) for problem in kinds.values()}):
+        try:
+            known.self_test(name)
+        except known.Broken:
+            raise
+        except UserError as error:
+            progress.say(f"warning: the answers cannot be graded here: {error}")
 
 
 def _ask(

@@ -18,6 +18,10 @@ from skythought.errors import UserError
 from skythought.records import Outcome, Problem
 
 
+class Broken(UserError):
+    """A verifier gives a verdict that is known to be wrong."""
+
+
 class Case(NamedTuple):
     """An answer text and what has to be said of it."""
 
@@ -84,7 +88,8 @@ def self_test(name: str, *, unsafe: bool = False) -> None:
     `math_strict` and `math_lenient` have to know those of `math`.
 
     Raises:
-        UserError: one of its verdicts is wrong, or something that it needs is missing here.
+        Broken: one of its verdicts is wrong.
+        UserError: something that it needs is missing here.
     """
     if (name, unsafe) in _tested:
         return
@@ -94,7 +99,7 @@ def self_test(name: str, *, unsafe: bool = False) -> None:
         problem = Problem(id="-", task="-", question="?", answer=case.reference, extra=case.extra)
         found = verifier.check(problem, case.answer)
         if found.outcome != case.outcome:
-            raise UserError(
+            raise Broken(
                 f"verifier {name!r} does not work here: of the answer {case.answer!r} to "
                 f"{case.reference!r} it says {found.outcome} ({found.reason}), not {case.outcome}"
                 f"{_versions(base)}; install the versions that constraints.txt names"
