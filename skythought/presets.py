@@ -38,7 +38,7 @@ R1 = Sampling(temperature=0.6, top_p=0.95, max_tokens=32768)
 PRESETS = (
     Preset(
         "DeepSeek-R1 and its distilled models",
-        r"deepseek-r1(-.*)?",
+        r"deepseek-(r1(-.*)?|reasoner)",
         R1,
         "https://github.com/deepseek-ai/DeepSeek-R1#usage-recommendations",
     ),

@@ -16,6 +16,7 @@ from skythought.records import Sampling
     [
         ("deepseek-ai/DeepSeek-R1", "DeepSeek-R1 and its distilled models"),
         ("deepseek-ai/DeepSeek-R1-Distill-Qwen-32B", "DeepSeek-R1 and its distilled models"),
+        ("deepseek-reasoner", "DeepSeek-R1 and its distilled models"),
         ("/models/QwQ-32B/", "QwQ"),
         ("Qwen/QwQ-32B-Preview", "QwQ"),
         ("Qwen/Qwen3-32B", "Qwen3, thinking"),
