@@ -14,6 +14,9 @@ import pytest
 from skythought import cli, generate, store, tasks
 from skythought.errors import UserError
 from skythought.generating import work
+from skythought.generating.budget import Budget
+from skythought.generating.found import Found
+from skythought.prices import Price
 from skythought.records import Completion, Message, Problem, Request, Sampling, Trace
 
 ROWS = [{"id": f"p{i}", "problem": f"{i} plus {i}?", "answer": str(2 * i)} for i in range(6)]
@@ -325,6 +328,27 @@ def test_a_malformed_problem_is_named(tmp_path: Path) -> None:
         file.write('{"problem": \n')
     with pytest.raises(UserError, match=r"problems\.jsonl:7: not valid JSON"):
         generate.run(asked)
+
+
+def test_the_preset_of_a_family_is_used_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = config(tmp_path, limit=1, model=str(script(tmp_path / "QwQ-32B")))
+    generate.run(made)
+    [trace] = traces(tmp_path)
+    assert (trace.sampling.temperature, trace.sampling.top_k) == (0.6, 40)
+    told = capsys.readouterr().err
+    assert "top_k 40, min_p 0 (preset of QwQ, https://huggingface.co/Qwen/QwQ-32B" in told
+    assert "warning" not in told
+    generate.run(replace(made, sampling_params="temperature=0", result_dir=tmp_path / "greedy"))
+    assert "warning: greedy decoding of " in capsys.readouterr().err
+
+
+def test_progress_says_what_a_person_wants_to_stop_for() -> None:
+    found = Found({"a"}, truncated=1200, prompt_tokens=10, completion_tokens=100)
+    money = Budget(Price(1.0, 10.0), None, 100, found)
+    assert generate._note(2, found, money) == "$0.001, 2 errors, 1,200 truncated"
+    assert generate._note(0, Found(), Budget(None, None, 100, Found())) == ""
 
 
 def test_truncated_answers_are_counted(tmp_path: Path) -> None:

@@ -99,16 +99,16 @@ def problem(row: Mapping[str, Any], task: str, *, answers: bool = True) -> Probl
     tests = tests_of(row) if name is None else None
     if tests is not None:
         row, name = {**row, "answer": tests}, "answer"
-    if name is None and answers:
-        raise ValueError(f"no reference answer: expected one of {', '.join(ANSWERS)}")
+    if name is None and not answers:
+        return msgspec.structs.replace(problem({**row, "answer": "?"}, task), answer="")
     if name is None:
-        return _unanswered(row, task, asked)
+        raise ValueError(f"no reference answer: expected one of {', '.join(ANSWERS)}")
     choices, names = _choices(row)
     numbered = bool(choices) and type(row[name]) is int and 0 <= row[name] < len(choices)
     answer = LETTERS[row[name]] if numbered else _text(row[name])
     if answer in names:  # ARC names some choices with numbers
         answer = LETTERS[names.index(answer)]
-    listed = _listed(choices)
+    listed = "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, choices, strict=False))
     key = next((k for k in IDS if row.get(k) not in (None, "")), None)
     reduced = reduce_answer(answer)
     if not reduced:
@@ -122,23 +122,6 @@ def problem(row: Mapping[str, Any], task: str, *, answers: bool = True) -> Probl
         extra={k: v for k, v in row.items() if k not in known}
         | ({"choices": choices} if choices else {}),
     )
-
-
-def _unanswered(row: Mapping[str, Any], task: str, asked: str) -> Problem:
-    """Make a problem that nothing grades of a row without a reference."""
-    listed = _listed(_choices(row)[0])
-    key = next((k for k in IDS if row.get(k) not in (None, "")), None)
-    return Problem(
-        id=str(row[key]) if key else digest(row[asked] + listed, ""),
-        task=task,
-        question=f"{row[asked]}\n{listed}" if listed else row[asked],
-        answer="",
-        extra={k: v for k, v in row.items() if k not in (asked, key, *ANSWERS)},
-    )
-
-
-def _listed(choices: list[str]) -> str:
-    return "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, choices, strict=False))
 
 
 def _said(value: object) -> bool:
