@@ -67,7 +67,7 @@ def _asked(config: Config) -> generate.Config:
     return generate.Config(**{f.name: getattr(config, f.name) for f in fields(generate.Config)})
 
 
-def measure(config: Config) -> dict[str, Any]:
+def measure(config: Config, *, announce: bool = True) -> dict[str, Any]:
     """Generate what is missing, grade it, write scores.json and return its content.
 
     Raises:
@@ -75,7 +75,7 @@ def measure(config: Config) -> dict[str, Any]:
     """
     if config.verifier:
         verifiers.get(config.verifier)  # a wrong name is found before anything is asked
-    generate.ask(_asked(config))
+    generate.ask(_asked(config), announce=announce)
     score.run(
         score.Config(
             run_dir=config.result_dir,

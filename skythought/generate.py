@@ -103,8 +103,10 @@ def summary(counts: Counts) -> str:
     )
 
 
-def ask(config: Config) -> Counts:
+def ask(config: Config, *, announce: bool = True) -> Counts:
     """Generate; returns how many traces, truncated, errors, tokens, and the cost where it is known.
+
+    With `announce`, what will be asked is said first.
 
     Raises:
         UserError: unknown names, bad options, a folder of another run, too many errors, or (as its
@@ -148,6 +150,7 @@ def ask(config: Config) -> Counts:
         budget=config.budget,
         strict=config.strict,
         dry_run=config.dry_run,
+        announce=announce,
         why=chosen.why,
     )
 
@@ -200,6 +203,7 @@ def collect(
     budget: float | None = None,
     strict: bool = False,
     dry_run: bool = False,
+    announce: bool = True,
     why: str = "",
 ) -> Counts:
     """Ask a backend for `n` samples of each problem, into a run folder.
@@ -247,7 +251,7 @@ def collect(
         founds.put_aside(path, found)
         money = Budget(price, budget, sampling.max_tokens, found)
         work = Work(problems, asked, found.finished)
-        if work.missing:
+        if work.missing and announce:
             plan.say(folder, work, found, money, backend, why)
         with store.Appender(path) as traces:
             failed = _ask(work, backend, traces, found, money, max_error_rate)

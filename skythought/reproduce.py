@@ -182,7 +182,8 @@ def run_arm(config: Config, settings: Settings, arm: Arm, seed: int, base: str) 
                     f"temperature={temperature},max_tokens={settings.max_tokens},seed={seed}"
                 ),
                 result_dir=folder / mode,
-            )
+            ),
+            announce=False,
         )["accuracy"]
     facts = {
         "train_seconds": round(trained_at - began, 2),

@@ -45,6 +45,7 @@ def fast(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("study") / "fast"
     done = call(out)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("the first prompt:") == 1  # the teacher's, not that of every student
     return out
 
 
