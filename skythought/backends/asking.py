@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from skythought import __version__, presets, progress
@@ -29,6 +30,8 @@ A_FEW = 32  # requests started, and answers handed out, between two looks at the
 CONNECT_S = 30.0  # to open a connection
 LOCAL = ("localhost", "127.0.0.1", "::1")  # never behind a proxy
 ADDRESS = (301, 302, 303, 307, 308, 401, 403, 404, 405)  # said before any answer: all will be so
+NO_LOGIN = 407  # what a proxy says
+LOGIN = re.compile(r"//[^/@\s]*@")  # the user and password in an address
 PATIENCE = 2  # the attempt, counted from 0, that may not find nobody, before any answer
 
 
@@ -47,13 +50,41 @@ class Server(Protocol):
     backoff: float
 
 
-def proxy_of(url: str) -> str | None:
-    """Name the proxy that the environment wants for a url; none for this machine."""
+class Proxy(NamedTuple):
+    """What stands between here and a server; its login is no part of the address."""
+
+    url: str
+    user: str = ""
+    password: str = ""
+
+
+def proxy_of(url: str) -> Proxy | None:
+    """Find the proxy that the environment wants for a url; none for this machine.
+
+    Raises:
+        UserError: its address cannot be read; it is not shown, because it may hold a password.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     if host in LOCAL or proxy_bypass(host):
         return None
-    return getproxies().get(parts.scheme)
+    text = getproxies().get(parts.scheme)
+    if not text:
+        return None
+    try:
+        found = urlsplit(text if "://" in text else f"http://{text}")
+        name, port = found.hostname, found.port
+        if found.scheme not in ("http", "https") or not name or re.search(r"[@\s]", name):
+            raise ValueError
+    except ValueError:
+        raise UserError(
+            f"the environment variable {parts.scheme}_proxy names no proxy that can be used; "
+            "give http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with signs such as / or @ "
+            "in the password written as %2F and %40"
+        ) from None
+    name = f"[{name}]" if ":" in name else name
+    address = f"{found.scheme}://{name}" + (f":{port}" if port else "")
+    return Proxy(address, unquote(found.username or ""), unquote(found.password or ""))
 
 
 def reason(error: Exception) -> str:
@@ -80,6 +111,7 @@ class Asking:
         self.finished: deque[Completion] = deque()
         self.failure: BaseException | None = None  # ends the run once the answers paid for are in
         self.met = False  # the server has given an answer
+        self.secrets = [server.key] if server.key else []
         self.told = False  # that it asks us to slow down
 
     async def open(self) -> None:
@@ -91,14 +123,22 @@ class Asking:
             "User-Agent": f"skythought/{__version__}",
             **({"Authorization": f"Bearer {self.server.key}"} if self.server.key else {}),
         }
+        proxy = proxy_of(self.server.url)
+        if proxy is not None and proxy.password:
+            self.secrets.append(proxy.password)
+        login = None
+        if proxy is not None and (proxy.user or proxy.password):
+            login = aiohttp.BasicAuth(proxy.user, proxy.password, "utf-8")
         self.network = (aiohttp.ClientError, TimeoutError, OSError)
-        self.nobody = aiohttp.ClientConnectorError
+        self.refused = aiohttp.ClientHttpProxyError
+        self.nobody = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
         self.session: aiohttp.ClientSession = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self.server.timeout, sock_connect=CONNECT_S),
             headers=headers,
-            proxy=proxy_of(self.server.url),
+            proxy=proxy.url if proxy else None,
+            proxy_auth=login,
         )
 
     async def step(self) -> None:
@@ -167,7 +207,9 @@ class Asking:
             found, wait = await self.attempt(request, data, attempt)
             if isinstance(found, Completion):
                 return found
-            fault = found
+            fault = found._replace(reason=self.safe(found.reason))
+            if fault.status == 429:
+                self.tell(fault)
             if fault.stop or (fault.status in ADDRESS and not self.met):
                 raise self.refusal(fault)
             if self.failure is not None:
@@ -198,8 +240,14 @@ class Asking:
                 async with self.session.post(
                     self.server.url, data=data, allow_redirects=False
                 ) as response:
-                    found = chat.read(request, response.status, self.safe(await response.read()))
+                    data = self.masked(await response.read(), response.status)
+                    found = chat.read(request, response.status, data)
                     asked = response.headers.get("Retry-After")
+            except self.refused as error:  # the proxy does; before `nobody`, whose kind it may be
+                used = 0
+                told = f"the proxy says {error.status} {plain(error.message)}".strip()
+                stop, retry = error.status == NO_LOGIN, error.status >= 500 or error.status == 429
+                return Fault(told, retry=retry, status=error.status, stop=stop), wait
             except self.nobody as error:
                 used = 0
                 told = f"nobody answers ({reason(error)})"
@@ -219,7 +267,6 @@ class Asking:
                 used, wait = 0, retry_after(asked)
                 if found.status == 429:
                     limits.refused(sent, wait)
-                    self.tell(found)
             return found, wait
         finally:
             self.sending.discard(task)
@@ -231,10 +278,17 @@ class Asking:
             self.told = True
             progress.say(f"openai backend: {fault.reason}; asking for less at once")
 
-    def safe(self, data: bytes) -> bytes:
-        """Take the key out of what a server says."""
-        key = self.server.key.encode()
-        return data.replace(key, b"***") if key and key in data else data
+    def masked(self, data: bytes, status: int) -> bytes:
+        """Take the key out of what a server says; a password, which may be a word, of errors only."""
+        for secret in self.secrets if status != 200 else filter(None, [self.server.key]):
+            data = data.replace(secret.encode(), b"***")
+        return data
+
+    def safe(self, text: str) -> str:
+        """Take the key, and the login of a proxy, out of what is said."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return LOGIN.sub("//***@", text)
 
     def refusal(self, fault: Fault) -> UserError:
         """Say in one line what no retry mends, and what to do."""
@@ -243,6 +297,9 @@ class Asking:
             todo = "name the variable that holds its key: --backend-args api_key_env=NAME"
         elif fault.status == 401:
             todo = f"put a valid key into the environment variable {key}"
+        elif fault.status == NO_LOGIN:
+            variable = f"{urlsplit(self.server.url).scheme}_proxy"
+            todo = f"put the proxy's user and password into the environment variable {variable}"
         elif fault.status in (402, 429):
             todo = "add credit with the provider"
         elif fault.status == 403:

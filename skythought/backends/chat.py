@@ -146,7 +146,7 @@ def read(request: Request, status: int, data: bytes) -> Completion | Fault:
         told = ": ".join(
             filter(None, (f"{status} {responses.get(status, '')}".strip(), says(data)))
         )
-        return Fault(told, retry=retry, status=status, stop=status in (401, 402) or quota)
+        return Fault(told, retry=retry, status=status, stop=status in (401, 402, 407) or quota)
     try:
         reply = REPLY.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
