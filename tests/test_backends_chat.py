@@ -107,16 +107,43 @@ def test_a_thought_that_goes_on_keeps_its_first_space() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['{"stop_token_ids": [1], "max_thinking_tokens": 5}', '{"a": {"b": [1, "key"]}}', ""]
+    "text",
+    [
+        '{"stop_token_ids": [1], "max_thinking_tokens": 5, "eos_token": "</s>", "max_tokens_2": 1}',
+        '{"a": {"b": [1, "key"]}, "top_k": 1, "logprobs": true, "tokenizer": "t", "key_value": 2}',
+        '{"prompt_cache_key": "run-1", "keys": ["a"], "secretary": "x", "monkey": 1}',
+        '{"note": "ask-something-that-is-long-enough, sk-learn, bearer of news"}',
+        "",
+    ],
 )
 def test_extra_fields_that_are_no_secret(text: str) -> None:
     assert chat.read_extra(text) == json.loads(text or "{}")
 
 
-@pytest.mark.parametrize("name", ["api_key", "Authorization", "hf-token", "password"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("api_key", "Authorization", "hf-token", "password", "apiKey", "APIKey", "x-apikey"),
+        *("credentials", "passwd", "bearer", "userPassword", "accessToken", "authtoken", "dbPwd"),
+        *("client_secret", "clientSecret", "secrets", "private_key", "awsAccessKeys", "X-Auth"),
+    ],
+)
 def test_extra_fields_that_look_like_one(name: str) -> None:
     with pytest.raises(UserError, match=f"{name} looks like a secret"):
         chat.read_extra(json.dumps({"a": [{name: "x"}]}))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("sk-never-to-be-seen-123", "Bearer abcdefgh12345", "use hf_" + "a" * 20),
+        *("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x", "AKIA" + "A" * 16),
+    ],
+)
+def test_values_that_look_like_a_key(value: str) -> None:
+    with pytest.raises(UserError, match="header looks like a secret") as caught:
+        chat.read_extra(json.dumps({"a": {"header": [[value]]}}))
+    assert value not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,7 @@ class Asking:
             progress.say(f"openai backend: {fault.reason}; asking for less at once")
 
     def masked(self, data: bytes, status: int) -> bytes:
-        """Take the key out of what a server says; a password, which may be a word, of errors only."""
+        """Take the key out of what a server says, and a password, maybe a word, out of errors."""
         for secret in self.secrets if status != 200 else filter(None, [self.server.key]):
             data = data.replace(secret.encode(), b"***")
         return data

@@ -8,14 +8,14 @@ server that keeps the thought apart sends it as `reasoning_content` (DeepSeek, o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from http.client import responses
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
-from skythought import formats, presets, store
+from skythought import formats, presets
 from skythought.errors import UserError, first_line, plain
 from skythought.records import Completion, Finish, Message, Request, Sampling, digest
 
@@ -37,6 +37,16 @@ DECIDED = (
 FINAL = ("content_filter", "tool_calls", "function_call")  # asked again, it would end so again
 RETRIED = (408, 409, 425, 429)  # and 5xx
 QUOTA = "insufficient_quota"  # the code of a 429 that no waiting mends
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+SECRET_NAME = re.compile(
+    r"(api|access|private|signing)keys?|secrets?(?!ar)|passw|passphrase|credential|bearer"
+    r"|authorization"
+)
+OF_TEXTS = ("bos", "eos", "pad", "unk", "stop", "start", "end", "begin", "mask", "image", "think")
+SECRET = re.compile(  # how the keys of known providers, tokens and headers begin
+    r"(?<![\w-])((sk|pk|rk|hf|gsk|xai|nvapi|ghp|github_pat|r8|pplx)[-_][\w-]{16,}"
+    r"|AKIA[0-9A-Z]{16}|AIza[\w-]{30}|eyJ[\w-]{8,}\.eyJ|(?i:bearer|basic)\s+[\w+/=.-]{12,})"
+)
 SHOWN = 200  # characters of what a server says
 
 
@@ -118,8 +128,8 @@ def read_extra(text: str) -> dict[str, Any]:
                 f"openai backend: extra_body: {name} is no extra field; it is written already, "
                 "from --model, --sampling-params or the run itself"
             )
-    for name in _names(found):
-        if re.split(r"[^a-z]+", name.lower())[-1] in (*store.NEVER_WRITTEN, "authorization"):
+    for name, value in _fields(found):
+        if is_secret(name) or (isinstance(value, str) and SECRET.search(value)):
             raise UserError(
                 f"openai backend: extra_body: {name} looks like a secret, and extra fields are "
                 "written into every trace; a key belongs into an environment variable, named with "
@@ -128,14 +138,31 @@ def read_extra(text: str) -> dict[str, Any]:
     return found
 
 
-def _names(value: object) -> Iterator[str]:
-    """List the names of fields at any depth."""
+def is_secret(name: str) -> bool:
+    """Say whether a field of this name may hold a secret.
+
+    >>> [is_secret(name) for name in ("apiKey", "hf-token", "dbPasswd", "max_tokens", "eos_token")]
+    [True, True, True, False, False]
+    """
+    words = [word.lower() for word in WORDS.findall(name)]
+    if SECRET_NAME.search("".join(words)):
+        return True
+    last, before = "".join(words[-1:]), "".join(words[-2:-1])
+    return (last in ("key", "pwd", "auth") and before != "cache") or (
+        last.endswith("token") and before not in OF_TEXTS
+    )
+
+
+def _fields(value: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """List the fields at any depth, and what they hold; a list's parts have its name."""
     if isinstance(value, dict):
-        yield from value
-    inner = value.values() if isinstance(value, dict) else value
-    if isinstance(inner, Iterable) and not isinstance(inner, str):
-        for part in inner:
-            yield from _names(part)
+        for key, inner in value.items():
+            yield key, inner
+            yield from _fields(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield name, inner
+            yield from _fields(inner, name)
 
 
 def read(request: Request, status: int, data: bytes) -> Completion | Fault:
