@@ -304,7 +304,8 @@ def _ask(
                     problem, request = work.open.pop(completion.id)
                     made = trace(problem, request, completion, work.asked)
                     traces.add(made)
-                    found.add(made.id, made.finish, made.prompt_tokens, made.completion_tokens)
+                    tokens = made.prompt_tokens, made.completion_tokens
+                    found.add(made.id, made.finish, *tokens, completion.wasted)
                     money.pay(request, completion)
                     count += 1
                     failed += completion.finish == "error"

@@ -46,11 +46,19 @@ FAULTS: dict[str, Callable[[], Reply]] = {
 }
 
 
+UNREADABLE = ("no JSON", "not UTF-8", "other JSON")  # may be charged: asked three times at most
+
+
 def faulty(rng: random.Random, seen: Counter[str]) -> Callable[[dict[str, Any]], Reply]:
+    wasted: Counter[str] = Counter()  # question -> answers that could not be read
+
     def answer(asked: dict[str, Any]) -> Reply:
         if rng.random() >= 0.3:
             return good(asked)
-        kind = min(FAULTS, key=lambda name: (seen[name], rng.random()))  # each as often
+        question = asked["messages"][-1]["content"]
+        kinds = [name for name in FAULTS if name not in UNREADABLE or wasted[question] < 2]
+        kind = min(kinds, key=lambda name: (seen[name], rng.random()))  # each as often
+        wasted[question] += kind in UNREADABLE
         seen[kind] += 1
         return FAULTS[kind]()
 
@@ -299,3 +307,36 @@ def test_a_host_that_never_answers_is_nobody(monkeypatch: pytest.MonkeyPatch) ->
         made = backends.make("openai", "m", {"base_url": url, "backoff": 0.01})
         with pytest.raises(UserError, match=r"nobody answers \(.*; check base_url and that"):
             list(made.complete(requests(3), Sampling()))
+
+
+def ended(finish: str | None) -> Reply:
+    usage = {"prompt_tokens": 11, "completion_tokens": 7}
+    return say(
+        200, {"choices": [{"message": {"content": "4"}, "finish_reason": finish}], "usage": usage}
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "times", "tokens"),
+    [
+        (ended(None), 3, (33, 21)),
+        (ended("abort"), 3, (33, 21)),
+        (ended("content_filter"), 1, (11, 7)),
+        ((200, {}, b'{"choices": 1, "usage": {"completion_tokens": 7}}'), 3, (0, 21)),
+        ((200, {}, b"<html>"), 3, (0, 0)),
+    ],
+)
+def test_answers_that_are_charged_and_of_no_use(
+    reply: Reply, times: int, tokens: tuple[int, int], serve: Callable[..., Server]
+) -> None:
+    server = serve(lambda _: reply)
+    [found] = ask(server, 1)
+    assert (found.finish, len(server.asked)) == ("error", times)
+    assert (found.prompt_tokens, found.completion_tokens) == tokens
+
+
+def test_what_was_thrown_away_before_a_good_answer_is_told(serve: Callable[..., Server]) -> None:
+    server: Server = serve(lambda asked: good(asked) if len(server.asked) > 2 else ended(None))
+    [found] = ask(server, 1)
+    assert (found.finish, found.prompt_tokens, found.completion_tokens) == ("stop", 11, 7)
+    assert found.wasted == (22, 14)

@@ -213,9 +213,26 @@ def test_usage_and_model() -> None:
     [("content_filter", False), ("tool_calls", False), (None, True), ("abort", True)],
 )
 def test_other_ends_are_faults(finish: str | None, retry: bool) -> None:
-    assert read({"content": "4"}, finish) == Fault(
-        f"ended with finish_reason {finish!r}", retry=retry
+    told = f"ended with finish_reason {finish!r}"
+    assert read({"content": "4"}, finish) == Fault(told, retry=retry, paid=True)
+    assert read({"content": "4"}, finish, usage={"completion_tokens": 7}) == Fault(
+        told, retry=retry, paid=True, completion_tokens=7
     )
+
+
+def test_a_server_without_room_is_no_answer() -> None:
+    told = "ended with finish_reason 'insufficient_system_resource'"
+    assert read({}, "insufficient_system_resource") == Fault(told, retry=True)
+
+
+def test_what_cannot_be_read_may_say_what_it_cost() -> None:
+    usage = {"prompt_tokens": 11, "completion_tokens": 7}
+    found = read({"content": [1]}, usage=usage)
+    assert isinstance(found, Fault)
+    assert (found.paid, found.prompt_tokens, found.completion_tokens) == (True, 11, 7)
+    owed = read({"content": "4"}, usage={"prompt_tokens": -5, "completion_tokens": -7})
+    assert isinstance(owed, Completion)
+    assert (owed.prompt_tokens, owed.completion_tokens) == (0, 0)
 
 
 @pytest.mark.parametrize(

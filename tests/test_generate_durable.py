@@ -284,6 +284,33 @@ def test_a_budget(
     assert "100 traces, 0 truncated, 0 errors, 700 tokens, $70.00" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("finish", [None, "content_filter"])
+def test_a_budget_counts_answers_that_are_thrown_away(
+    finish: str | None,
+    serve: Callable[..., Server],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every second answer is of no use and charged all the same: 0.70, as a good one."""
+
+    def answer(asked: dict[str, Any]) -> Reply:
+        usage = {"prompt_tokens": 11, "completion_tokens": 7}
+        choice = {"message": {"content": "4"}, "finish_reason": finish}
+        bad = say(200, {"choices": [choice], "usage": usage})
+        return bad if len(server.asked) % 2 else good(asked)
+
+    server = serve(answer, delay=0.01)
+    words = flags(tmp_path, server, 100, "concurrency=4", "--price-in", "0", "--price-out", "1e5")
+    words += ["--max-error-rate", "1"]
+    assert cli.main([*words, "--budget", "30"]) == 3
+    assert 30 - 6.4 < 0.7 * server.answered <= 30
+    told = capsys.readouterr().err
+    assert f"stopped at the budget: ${0.7 * server.answered:.2f} of $30.00 are spent" in told
+    assert cli.main([*words, "--budget", "30"]) == 3  # as counted from the file
+    told = capsys.readouterr().err
+    assert f"stopped at the budget: ${0.7 * server.answered:.2f} of $30.00 are spent" in told
+
+
 def test_a_dry_run_asks_and_writes_nothing(
     serve: Callable[..., Server], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

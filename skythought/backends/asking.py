@@ -11,10 +11,12 @@ import asyncio
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+import msgspec
 
 from skythought import __version__, presets, progress
 from skythought.backends import chat
@@ -32,7 +34,11 @@ LOCAL = ("localhost", "127.0.0.1", "::1")  # never behind a proxy
 ADDRESS = (301, 302, 303, 307, 308, 401, 403, 404, 405)  # said before any answer: all will be so
 NO_LOGIN = 407  # what a proxy says
 LOGIN = re.compile(r"//[^/@\s]*@")  # the user and password in an address
+PAID_RETRIES = 2  # of answers that were charged and are of no use
 PATIENCE = 2  # the attempt, counted from 0, that may not find nobody, before any answer
+
+
+Affords = Callable[[Request, int, int], bool]
 
 
 class Server(Protocol):
@@ -101,6 +107,8 @@ class Asking:
     def __init__(self, server: Server, requests: Iterable[Request], sampling: Sampling) -> None:
         self.server, self.sampling = server, sampling
         self.todo = iter(requests)
+        # A queue that holds money back says whether there is enough for what was thrown away.
+        self.affords: Affords | None = getattr(requests, "affords", None)
         self.more = True  # as far as known
         self.wake = asyncio.Event()  # something is finished, or to be stopped
         self.limits = Limits(server.concurrency, server.rpm, server.tpm)
@@ -200,13 +208,13 @@ class Asking:
     async def ask(self, request: Request) -> Completion | None:
         """Ask until there is an answer or no retry is left; None where the run ends before."""
         fault = Fault("not asked")
-        attempt = 0
+        attempt = paid = read = written = 0
         while attempt <= self.server.retries:
             field = self.limit_field
             data = chat.body(self.server.identity, request, self.sampling, field)
             found, wait = await self.attempt(request, data, attempt)
             if isinstance(found, Completion):
-                return found
+                return msgspec.structs.replace(found, wasted=(read, written)) if paid else found
             fault = found._replace(reason=self.safe(found.reason))
             if fault.status == 429:
                 self.tell(fault)
@@ -217,12 +225,30 @@ class Asking:
             if fault.status == 400 and field == "max_tokens" and NEWER in fault.reason:
                 self.limit_field = NEWER
                 continue
-            if not fault.retry:
+            if fault.paid:
+                paid += 1
+                read, written = read + fault.prompt_tokens, written + fault.completion_tokens
+                if not self.pays(request, fault):
+                    fault = fault._replace(reason=f"{fault.reason}; no money is left to ask again")
+                    break
+            if not fault.retry or paid > PAID_RETRIES:
                 break
             attempt += 1
             if attempt <= self.server.retries:
                 await asyncio.sleep(backoff(attempt - 1, self.server.backoff, wait, jitter))
-        return Completion(id=request.id, text="", finish="error", error=fault.reason)
+        return Completion(
+            id=request.id,
+            text="",
+            finish="error",
+            error=fault.reason,
+            prompt_tokens=read,
+            completion_tokens=written,
+        )
+
+    def pays(self, request: Request, fault: Fault) -> bool:
+        """Count what an answer cost that is of no use; False where another cannot be paid."""
+        tokens = fault.prompt_tokens, fault.completion_tokens
+        return self.affords is None or self.affords(request, *tokens)
 
     async def attempt(
         self, request: Request, data: bytes, number: int
@@ -263,6 +289,9 @@ class Asking:
                 if tokens := found.prompt_tokens + found.completion_tokens:
                     used = tokens
                     self.typical += (found.completion_tokens - self.typical) / 20
+            elif found.paid:
+                if tokens := found.prompt_tokens + found.completion_tokens:
+                    used = tokens
             elif found.status:
                 used, wait = 0, retry_after(asked)
                 if found.status == 429:

@@ -35,6 +35,7 @@ DECIDED = (
     *("continue_final_message", "add_generation_prompt"),
 )
 FINAL = ("content_filter", "tool_calls", "function_call")  # asked again, it would end so again
+BUSY = ("insufficient_system_resource",)  # asked again like a 503
 RETRIED = (408, 409, 425, 429)  # and 5xx
 QUOTA = "insufficient_quota"  # the code of a 429 that no waiting mends
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -57,6 +58,9 @@ class Fault(NamedTuple):
     retry: bool = False  # another attempt may succeed
     status: int = 0  # of HTTP; 0 where there was no whole answer
     stop: bool = False  # no request of this run will succeed
+    paid: bool = False  # a whole answer, thrown away: it may have been charged
+    prompt_tokens: int = 0  # that the server counted, and charges
+    completion_tokens: int = 0
 
 
 class _Message(msgspec.Struct):
@@ -75,13 +79,22 @@ class _Usage(msgspec.Struct):
     completion_tokens: int | None = None
 
 
-class _Reply(msgspec.Struct):
-    choices: list[_Choice] | None = None
+class _Bill(msgspec.Struct):
     usage: _Usage | None = None
+
+    def tokens(self) -> tuple[int, int]:
+        """Give the tokens of prompt and completion; 0 where nobody says."""
+        usage = self.usage or _Usage()
+        return max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0)
+
+
+class _Reply(_Bill):
+    choices: list[_Choice] | None = None
     model: str | None = None
 
 
 REPLY = msgspec.json.Decoder(_Reply)
+BILL = msgspec.json.Decoder(_Bill)
 
 
 def seed_of(request: Request) -> int:
@@ -177,24 +190,47 @@ def read(request: Request, status: int, data: bytes) -> Completion | Fault:
     try:
         reply = REPLY.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Fault(f"an answer that cannot be read ({first_line(error)})", retry=True)
+        told = f"an answer that cannot be read ({first_line(error)})"
+        return _thrown_away(told, _bill(data), retry=True, paid=True)
     if not reply.choices:  # some servers answer 200 and put an error in
-        return Fault(f"an answer without choices: {says(data)}", retry=True)
+        told = f"an answer without choices: {says(data)}"
+        return _thrown_away(told, reply, retry=True)
     choice = reply.choices[0]
     finish = FINISHES.get(choice.finish_reason or "")
     if finish is None:
         ended = f"ended with finish_reason {choice.finish_reason!r}"
-        return Fault(ended, retry=choice.finish_reason not in FINAL)
-    said, usage = choice.message, reply.usage or _Usage()
+        busy = choice.finish_reason in BUSY
+        return _thrown_away(ended, reply, retry=choice.finish_reason not in FINAL, paid=not busy)
+    said, (prompt_tokens, completion_tokens) = choice.message, reply.tokens()
     thought = said.reasoning_content or said.reasoning or ""
     thought = thought if request.prefill else thought.lstrip()  # what is continued may need a space
     return Completion(
         id=request.id,
         text=join(thought, said.content or "", whole=finish == "stop"),
         finish=finish,
-        prompt_tokens=usage.prompt_tokens or 0,
-        completion_tokens=usage.completion_tokens or 0,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
         served_model=reply.model or "",
+    )
+
+
+def _bill(data: bytes) -> _Bill:
+    """Read what an answer that is otherwise none used."""
+    try:
+        return BILL.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Bill()
+
+
+def _thrown_away(reason: str, bill: _Bill, *, retry: bool, paid: bool = False) -> Fault:
+    read, written = bill.tokens()
+    counted = bool(read or written)
+    return Fault(
+        reason,
+        retry=retry,
+        paid=paid or counted,
+        prompt_tokens=read,
+        completion_tokens=written,
     )
 
 

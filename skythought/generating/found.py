@@ -32,6 +32,7 @@ class _Row(msgspec.Struct):
     finish: Finish = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    wasted: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -46,8 +47,18 @@ class Found:
     damaged: dict[int, str] = field(default_factory=dict)  # line number, from 1 -> why
     lines: int = 0
 
-    def add(self, key: str, finish: Finish, prompt_tokens: int, completion_tokens: int) -> None:
+    wasted: tuple[int, int] = (0, 0)  # prompt and completion tokens of answers thrown away
+
+    def add(
+        self,
+        key: str,
+        finish: Finish,
+        prompt_tokens: int,
+        completion_tokens: int,
+        wasted: tuple[int, int] = (0, 0),
+    ) -> None:
         """Count one row."""
+        self.wasted = self.wasted[0] + wasted[0], self.wasted[1] + wasted[1]
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
         if finish == "error" or key in self.finished:
@@ -77,7 +88,7 @@ def read(path: Path) -> Found:
                 if line.strip():
                     found.damaged[number] = first_line(error)
                 continue
-            add(row.id, row.finish, row.prompt_tokens, row.completion_tokens)
+            add(row.id, row.finish, row.prompt_tokens, row.completion_tokens, row.wasted)
     found.lines = number
     return found
 

@@ -94,6 +94,7 @@ class Queue(Iterator[Request]):
     def __init__(self, work: Work, budget: Budget) -> None:
         self.work, self.budget = work, budget
         self.short = False  # ended for want of money
+        self.affords = budget.affords
 
     def __iter__(self) -> Queue:
         return self
@@ -134,4 +135,5 @@ def trace(problem: Problem, request: Request, completion: Completion, asked: Ask
         error=completion.error,
         served_model=completion.served_model or UNSET,
         prefill=request.prefill or UNSET,
+        wasted=completion.wasted if any(completion.wasted) else UNSET,
     )
