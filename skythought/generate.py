@@ -24,6 +24,7 @@ from skythought.generating import found as founds
 from skythought.generating import plan
 from skythought.generating.budget import Budget
 from skythought.generating.found import Found
+from skythought.generating.hope import Hope
 from skythought.generating.lock import Lock
 from skythought.generating.work import Asked, Queue, Work, trace
 from skythought.prices import Price, dollars
@@ -69,7 +70,7 @@ class Config:
     seed: int = 0
     """Seed of the task and of sampling."""
     max_error_rate: float = 0.5
-    """Stop when more than this share of the samples failed, judged from the 20th (or last) on."""
+    """Stop when more than this share of the latest samples failed, 20 of them or more."""
     budget: float | None = None
     """Dollars that the whole run folder may cost; the run stops before more are spent."""
     price_in: float | None = None
@@ -290,6 +291,7 @@ def _ask(
 ) -> int:
     """Ask for what is missing, as far as the money goes; returns how many failed."""
     total, count, failed = len(work.missing), 0, 0
+    hope = Hope(max_error_rate, work.wanted, getattr(backend, "concurrency", 1))
     with progress.bar("generate", total) as bar:
         before = -1
         while work.next < total and count > before:  # again: what came was cheaper than feared
@@ -305,6 +307,7 @@ def _ask(
                     made = trace(problem, request, completion, work.asked)
                     traces.add(made)
                     tokens = made.prompt_tokens, made.completion_tokens
+                    hope.add(completion, again=made.id in found.failed)
                     found.add(made.id, made.finish, *tokens, completion.wasted)
                     money.pay(request, completion)
                     count += 1
@@ -312,21 +315,13 @@ def _ask(
                     bar.advance(
                         tokens=completion.completion_tokens, note=_note(failed, found, money)
                     )
-                    _stop_if_hopeless(failed, count, total, max_error_rate, completion.error)
+                    hope.check(failed, last=count == total)
             finally:  # at once, not when the error is forgotten: connections may be open
                 if isinstance(answers, Generator):
                     answers.close()
             if not queue.short:
                 break
     return failed
-
-
-def _stop_if_hopeless(failed: int, count: int, total: int, rate: float, last: str) -> None:
-    if failed > rate * count and count >= min(20, total):
-        raise UserError(
-            f"{failed} of {count} samples failed, the last with: {last}; mend it and run the same "
-            "command again"
-        )
 
 
 def _note(failed: int, found: Found, money: Budget) -> str:

@@ -340,3 +340,24 @@ def test_what_was_thrown_away_before_a_good_answer_is_told(serve: Callable[..., 
     [found] = ask(server, 1)
     assert (found.finish, found.prompt_tokens, found.completion_tokens) == ("stop", 11, 7)
     assert found.wasted == (22, 14)
+
+
+def test_a_server_that_goes_away_ends_the_run(serve: Callable[..., Server]) -> None:
+    """In one line, after all retries of one sample, and long before every sample failed."""
+
+    def answer(asked: dict[str, Any]) -> Reply:
+        if server.answered > 30:
+            server.close_soon()
+            return "cut"
+        return good(asked)
+
+    server: Server = serve(answer)
+    made = backends.make(
+        "openai",
+        "m",
+        {"base_url": server.url, "backoff": 0.01, "retries": 5, "concurrency": 8},
+    )
+    found: list[Completion] = []
+    with pytest.raises(UserError, match=r"nobody answers \(.*refused.*\); check base_url and that"):
+        found.extend(made.complete(requests(10_000), Sampling()))
+    assert 30 < len(found) < 200

@@ -34,6 +34,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")  # never behind a proxy
 ADDRESS = (301, 302, 303, 307, 308, 401, 403, 404, 405)  # said before any answer: all will be so
 NO_LOGIN = 407  # what a proxy says
 LOGIN = re.compile(r"//[^/@\s]*@")  # the user and password in an address
+MANY = 20  # attempts in a row that find nobody, before the end is believed
 PAID_RETRIES = 2  # of answers that were charged and are of no use
 PATIENCE = 2  # the attempt, counted from 0, that may not find nobody, before any answer
 
@@ -120,6 +121,7 @@ class Asking:
         self.failure: BaseException | None = None  # ends the run once the answers paid for are in
         self.met = False  # the server has given an answer
         self.secrets = [server.key] if server.key else []
+        self.heard = self.deaf = 0  # attempts that reached a server; that found nobody since
         self.told = False  # that it asks us to slow down
 
     async def open(self) -> None:
@@ -209,6 +211,7 @@ class Asking:
         """Ask until there is an answer or no retry is left; None where the run ends before."""
         fault = Fault("not asked")
         attempt = paid = read = written = 0
+        heard = self.heard
         while attempt <= self.server.retries:
             field = self.limit_field
             data = chat.body(self.server.identity, request, self.sampling, field)
@@ -234,6 +237,8 @@ class Asking:
             if not fault.retry or paid > PAID_RETRIES:
                 break
             attempt += 1
+            if attempt > self.server.retries and self.deaf >= MANY and self.heard == heard:
+                raise self.refusal(fault)
             if attempt <= self.server.retries:
                 await asyncio.sleep(backoff(attempt - 1, self.server.backoff, wait, jitter))
         return Completion(
@@ -266,6 +271,7 @@ class Asking:
                 async with self.session.post(
                     self.server.url, data=data, allow_redirects=False
                 ) as response:
+                    self.heard, self.deaf = self.heard + 1, 0
                     data = self.masked(await response.read(), response.status)
                     found = chat.read(request, response.status, data)
                     asked = response.headers.get("Retry-After")
@@ -276,6 +282,7 @@ class Asking:
                 return Fault(told, retry=retry, status=error.status, stop=stop), wait
             except self.nobody as error:
                 used = 0
+                self.deaf += 1
                 told = f"nobody answers ({reason(error)})"
                 return Fault(told, retry=True, stop=not self.met and number >= PATIENCE), wait
             except TimeoutError:

@@ -40,6 +40,7 @@ class Found:
     """What the rows of a run add up to; kept up while the run goes on."""
 
     finished: set[str] = field(default_factory=set)  # ids of traces that are no errors
+    failed: set[str] = field(default_factory=set)  # ids of which there are errors only
     truncated: int = 0
     prompt_tokens: int = 0  # of all rows, errors and rows twice included: all are paid for
     completion_tokens: int = 0
@@ -61,8 +62,12 @@ class Found:
         self.wasted = self.wasted[0] + wasted[0], self.wasted[1] + wasted[1]
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
-        if finish == "error" or key in self.finished:
+        if key in self.finished:
             return
+        if finish == "error":
+            self.failed.add(key)
+            return
+        self.failed.discard(key)
         self.finished.add(key)
         self.truncated += finish == "length"
         self.uncounted += not (prompt_tokens or completion_tokens)

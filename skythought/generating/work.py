@@ -59,6 +59,7 @@ class Work:
     def __init__(self, problems: Sequence[Problem], asked: Asked, finished: set[str]) -> None:
         self.problems, self.asked = problems, asked
         self.missing = missing(problems, asked, finished)
+        self.wanted = len(problems) * asked.n
         self.next = 0  # place in `missing` of the one to ask next
         self.open: dict[str, tuple[Problem, Request]] = {}  # asked and not answered
 
