@@ -63,8 +63,8 @@ class Config:
     """The problem to stop before, counted from 0."""
     limit: int | None = None
     """Number of problems; endless tasks need it, or --end."""
-    system_prompt: str = ""
-    """Replaces the task's own system prompt."""
+    system_prompt: str | None = None
+    """Replaces the task's own system prompt; "" for none."""
     assistant_prefill: str = ""
     """How every answer begins; the model goes on from there."""
     seed: int = 0
@@ -128,7 +128,8 @@ def ask(config: Config, *, announce: bool = True) -> Counts:
     )
     backend = backends.make(config.backend, config.model, given)
     host = getattr(backend, "host", "")
-    price = prices.choose(host, config.model, (config.price_in, config.price_out))
+    tier = "service_tier" in getattr(backend, "extra_body", {})
+    price = prices.choose("" if tier else host, config.model, (config.price_in, config.price_out))
     if config.budget is not None and price is None:
         raise UserError(
             "--budget: the price is not known; give --price-in and --price-out, in dollars for a "
@@ -144,7 +145,7 @@ def ask(config: Config, *, announce: bool = True) -> Counts:
         _with_extra(chosen.sampling, getattr(backend, "extra_body", {})),
         config.result_dir,
         n=config.n,
-        system_prompt=config.system_prompt or task.system_prompt,
+        system_prompt=task.system_prompt if config.system_prompt is None else config.system_prompt,
         prefill=config.assistant_prefill,
         max_error_rate=config.max_error_rate,
         price=price,

@@ -404,3 +404,12 @@ def test_prompts_are_what_a_model_sees(tmp_path: Path) -> None:
     [trace] = traces(tmp_path)
     assert trace.messages == (Message("system", "Think twice."), Message("user", "0 plus 0?"))
     assert work.prompt(problems()[0], "") == (Message("user", "q0"),)
+
+
+@pytest.mark.parametrize(("flags", "roles"), [([], 2), (["--system-prompt", ""], 1)])
+def test_an_empty_system_prompt_is_none(flags: list[str], roles: int, tmp_path: Path) -> None:
+    made = config(tmp_path)
+    words = ["--task", made.task, "--backend", "scripted", "--model", made.model]
+    folder = str(tmp_path / "run")
+    assert cli.main(["generate", *words, "--result-dir", folder, *flags]) == 0
+    assert {len(t.messages) for t in traces(tmp_path)} == {roles}

@@ -331,3 +331,15 @@ def test_a_dry_run_asks_and_writes_nothing(
     assert cli.main([*words, "--dry-run"]) == 0
     assert "1 request to m, 4 of 5 are on disk" in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
+
+
+def test_no_price_is_known_for_another_tier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    words = ["generate", "--input", str(problems(tmp_path, 1)), "--backend", "openai"]
+    words += ["--model", "o3", "--result-dir", str(tmp_path / "run"), "--dry-run"]
+    assert cli.main(words) == 0
+    assert "cost: at most about $0.26" in capsys.readouterr().err
+    assert cli.main([*words, "--backend-args", 'extra_body={"service_tier": "flex"}']) == 0
+    assert "cost: not known" in capsys.readouterr().err
