@@ -218,11 +218,13 @@ def test_a_torn_and_a_damaged_line(
     assert cli.main(words) == 0
     told = capsys.readouterr().err
     assert f"{path}:3: not a trace (" in told
+    assert told.count(f"{path}:8: the last line is not whole; it is cut off and its sample") == 1
     assert "2 requests to m, 6 of 8 are on disk" in told
     assert len(server.asked) == 8 + 2
     assert Counter(t.problem_id for t in traces(tmp_path)) == Counter(f"p{i}" for i in range(8))
     assert (tmp_path / "run" / "traces.damaged").read_bytes() == bad
     assert cli.main(words) == 0
+    assert "not whole" not in capsys.readouterr().err
     assert len(server.asked) == 10
 
 

@@ -61,6 +61,7 @@ def test_what_a_file_adds_up_to(tmp_path: Path) -> None:
     found = founds.read(path)
     assert found.finished == {"a", "b", "d"}
     assert (found.truncated, found.uncounted, found.lines, found.damaged) == (1, 1, 5, {})
+    assert found.torn
     assert (found.prompt_tokens, found.completion_tokens) == (6, 21)
     assert founds.read(tmp_path / "none.jsonl") == Found()
 

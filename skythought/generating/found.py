@@ -47,6 +47,7 @@ class Found:
     uncounted: int = 0  # answers of which nobody said how many tokens they have
     damaged: dict[int, str] = field(default_factory=dict)  # line number, from 1 -> why
     lines: int = 0
+    torn: bool = False  # the last line has no end
 
     wasted: tuple[int, int] = (0, 0)  # prompt and completion tokens of answers thrown away
 
@@ -84,6 +85,7 @@ def read(path: Path) -> Found:
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 number -= 1
+                found.torn = True
                 break
             try:
                 row = decode(line)
@@ -120,11 +122,17 @@ def refuse_damaged(path: Path, found: Found, *, strict: bool) -> None:
 def put_aside(path: Path, found: Found) -> None:
     """Move the damaged lines of a file into another beside it, and say so.
 
-    The rest stays as it is, and is at no moment missing.
+    The rest stays as it is, and is at no moment missing. A torn last line, which is cut off when
+    the file is written on, is told too.
 
     Raises:
         UserError: the disk is full or the place may not be written.
     """
+    if found.torn:
+        progress.say(
+            f"{path}:{found.lines + 1}: the last line is not whole; it is cut off and its sample "
+            "asked again"
+        )
     if not found.damaged:
         return
     part, aside = path.with_name(path.name + ".part"), path.with_name(ASIDE)
