@@ -11,6 +11,7 @@ again asks only for what is missing. Does not grade: `skythought score` does.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -243,7 +244,7 @@ def collect(
         money = Budget(price, budget, sampling.max_tokens, found)
         work = Work(problems, asked, found.finished)
         plan.say(folder, work, found, money, backend, why)
-        return _counts(found, 0, money)
+        return _counts(found, money)
     with Lock(folder):
         store.claim(folder, "generate", wanted)
         if not (folder / "problems.jsonl").exists():
@@ -255,11 +256,16 @@ def collect(
         work = Work(problems, asked, found.finished)
         if work.missing and announce:
             plan.say(folder, work, found, money, backend, why)
-        with store.Appender(path) as traces:
-            failed = _ask(work, backend, traces, found, money, max_error_rate)
-        counts = _counts(found, failed, money)
+        try:
+            with store.Appender(path) as traces:
+                _ask(work, backend, traces, found, money, max_error_rate)
+        except BaseException:  # the counts of what is on disk; why it ended is told by who ended it
+            with suppress(UserError, OSError):
+                store.finish(folder, done=False, **_counts(found, money))
+            raise
+        counts = _counts(found, money)
         left = len(work.missing) - work.next
-        store.finish(folder, done=not failed and not work.open and not left, **counts)
+        store.finish(folder, done=not found.errors and not work.open and not left, **counts)
         if left and budget is not None:
             _, following = work.request(work.next)
             raise money.reached(folder, left, money.worst(following))
@@ -289,9 +295,14 @@ def _ask(
     found: Found,
     money: Budget,
     max_error_rate: float,
-) -> int:
-    """Ask for what is missing, as far as the money goes; returns how many failed."""
-    total, count, failed = len(work.missing), 0, 0
+) -> None:
+    """Ask for what is missing, as far as the money goes, and keep every answer that comes.
+
+    Raises:
+        UserError: too many failed; what was on its way is waited for.
+    """
+    total, count = len(work.missing), 0
+    doomed: UserError | None = None
     hope = Hope(max_error_rate, work.wanted, getattr(backend, "concurrency", 1))
     with progress.bar("generate", total) as bar:
         before = -1
@@ -312,32 +323,37 @@ def _ask(
                     found.add(made.id, made.finish, *tokens, completion.wasted)
                     money.pay(request, completion)
                     count += 1
-                    failed += completion.finish == "error"
-                    bar.advance(
-                        tokens=completion.completion_tokens, note=_note(failed, found, money)
-                    )
-                    hope.check(failed, last=count == total)
+                    found.errors += completion.finish == "error"
+                    bar.advance(tokens=completion.completion_tokens, note=_note(found, money))
+                    if doomed is None:
+                        doomed = hope.verdict(found.errors, last=count == total)
+                        if doomed is not None and not lazy:
+                            raise doomed
+                        if doomed is not None and work.open:
+                            progress.say("too many samples failed; waiting for those on their way")
+                    queue.stopped = doomed is not None
             finally:  # at once, not when the error is forgotten: connections may be open
                 if isinstance(answers, Generator):
                     answers.close()
+            if doomed is not None:
+                raise doomed
             if not queue.short:
                 break
-    return failed
 
 
-def _note(failed: int, found: Found, money: Budget) -> str:
+def _note(found: Found, money: Budget) -> str:
     """Say what a person wants to see going wrong before it has."""
     cost = f"{dollars(money.spent)}" if money.price is not None else ""
-    errors = f"{failed:,} errors" if failed else ""
+    errors = f"{found.errors:,} errors" if found.errors else ""
     truncated = f"{found.truncated:,} truncated" if found.truncated else ""
     return ", ".join(filter(None, (cost, errors, truncated)))
 
 
-def _counts(found: Found, failed: int, money: Budget) -> Counts:
+def _counts(found: Found, money: Budget) -> Counts:
     counts: Counts = {
         "traces": len(found.finished),
         "truncated": found.truncated,
-        "errors": failed,
+        "errors": found.errors,
         "completion_tokens": found.completion_tokens,
     }
     return counts if money.price is None else {**counts, "cost": round(money.spent, 6)}

@@ -111,6 +111,7 @@ class Asking:
         # A queue that holds money back says whether there is enough for what was thrown away.
         self.affords: Affords | None = getattr(requests, "affords", None)
         self.more = True  # as far as known
+        self.stopped = False  # nothing new is sent, nothing asked again
         self.wake = asyncio.Event()  # something is finished, or to be stopped
         self.limits = Limits(server.concurrency, server.rpm, server.tpm)
         self.limit_field = NEWER if presets.fixed(server.identity) else "max_tokens"
@@ -191,11 +192,16 @@ class Asking:
             return
         error = task.exception()
         if error is not None and self.failure is None:
-            self.failure, self.more = error, False
-            for other in self.tasks - self.sending:
-                other.cancel()
+            self.failure = error
+            self.stop()
         elif error is None and (completion := task.result()) is not None:
             self.finished.append(completion)
+
+    def stop(self) -> None:
+        """Send nothing new; what was sent, and is paid, is still waited for."""
+        self.stopped, self.more = True, False
+        for task in self.tasks - self.sending:
+            task.cancel()
 
     async def close(self) -> None:
         """Give up what is on its way."""
@@ -204,6 +210,7 @@ class Asking:
             task.cancel()
         if self.tasks:
             await asyncio.wait(self.tasks)
+            await asyncio.sleep(0)  # so that `done` has seen them
         if hasattr(self, "session"):
             await self.session.close()
 
@@ -223,10 +230,10 @@ class Asking:
                 self.tell(fault)
             if fault.stop or (fault.status in ADDRESS and not self.met):
                 raise self.refusal(fault)
-            if self.failure is not None:
-                return None
             if fault.status == 400 and field == "max_tokens" and NEWER in fault.reason:
                 self.limit_field = NEWER
+                if self.stopped:
+                    return None
                 continue
             if fault.paid:
                 paid += 1
@@ -236,6 +243,10 @@ class Asking:
                     break
             if not fault.retry or paid > PAID_RETRIES:
                 break
+            if self.stopped:
+                if read or written:  # a row, so that what it cost is known
+                    break
+                return None
             attempt += 1
             if attempt > self.server.retries and self.deaf >= MANY and self.heard == heard:
                 raise self.refusal(fault)

@@ -41,6 +41,7 @@ class Found:
 
     finished: set[str] = field(default_factory=set)  # ids of traces that are no errors
     failed: set[str] = field(default_factory=set)  # ids of which there are errors only
+    errors: int = 0  # samples that failed in this run
     truncated: int = 0
     prompt_tokens: int = 0  # of all rows, errors and rows twice included: all are paid for
     completion_tokens: int = 0

@@ -36,11 +36,10 @@ class Hope:
         if not (again and failed):
             self.latest.append(failed)
 
-    def check(self, failed: int, *, last: bool) -> None:
-        """Judge; `failed` samples of this run have, and `last` says that it has no more.
+    def verdict(self, failed: int, *, last: bool) -> UserError | None:
+        """Judge: None to go on, or why the run ends.
 
-        Raises:
-            UserError: too many failed.
+        `failed` samples of this run have, and `last` says that it has no more.
         """
         bad, n = sum(self.latest), len(self.latest)
         if n >= LEAST and bad > self.rate * n:
@@ -48,7 +47,7 @@ class Hope:
         elif last and failed > self.rate * self.wanted:
             told = f"{failed} of {self.wanted} samples failed"
         else:
-            return
-        raise UserError(
+            return None
+        return UserError(
             f"{told}, the last with: {self.last}; mend it and run the same command again"
         )

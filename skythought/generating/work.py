@@ -95,6 +95,7 @@ class Queue(Iterator[Request]):
     def __init__(self, work: Work, budget: Budget) -> None:
         self.work, self.budget = work, budget
         self.short = False  # ended for want of money
+        self.stopped = False  # ended by who takes the answers; nothing is asked again either
         self.affords = budget.affords
 
     def __iter__(self) -> Queue:
@@ -102,7 +103,7 @@ class Queue(Iterator[Request]):
 
     def __next__(self) -> Request:
         work = self.work
-        if self.short or work.next == len(work.missing):
+        if self.short or self.stopped or work.next == len(work.missing):
             raise StopIteration
         problem, request = work.request(work.next)
         if not self.budget.hold(request):
