@@ -11,6 +11,7 @@ again asks only for what is missing. Does not grade: `skythought score` does.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from skythought.generating import found as founds
 from skythought.generating import plan
 from skythought.generating.budget import Budget
 from skythought.generating.found import Found
+from skythought.generating.hope import Hope
 from skythought.generating.lock import Lock
 from skythought.generating.work import Asked, Queue, Work, trace
 from skythought.prices import Price, dollars
@@ -62,14 +64,14 @@ class Config:
     """The problem to stop before, counted from 0."""
     limit: int | None = None
     """Number of problems; endless tasks need it, or --end."""
-    system_prompt: str = ""
-    """Replaces the task's own system prompt."""
+    system_prompt: str | None = None
+    """Replaces the task's own system prompt; "" for none."""
     assistant_prefill: str = ""
     """How every answer begins; the model goes on from there."""
     seed: int = 0
     """Seed of the task and of sampling."""
     max_error_rate: float = 0.5
-    """Stop when more than this share of the samples failed, judged from the 20th (or last) on."""
+    """Stop when more than this share of the latest samples failed, 20 of them or more."""
     budget: float | None = None
     """Dollars that the whole run folder may cost; the run stops before more are spent."""
     price_in: float | None = None
@@ -127,7 +129,8 @@ def ask(config: Config, *, announce: bool = True) -> Counts:
     )
     backend = backends.make(config.backend, config.model, given)
     host = getattr(backend, "host", "")
-    price = prices.choose(host, config.model, (config.price_in, config.price_out))
+    tier = "service_tier" in getattr(backend, "extra_body", {})
+    price = prices.choose("" if tier else host, config.model, (config.price_in, config.price_out))
     if config.budget is not None and price is None:
         raise UserError(
             "--budget: the price is not known; give --price-in and --price-out, in dollars for a "
@@ -143,7 +146,7 @@ def ask(config: Config, *, announce: bool = True) -> Counts:
         _with_extra(chosen.sampling, getattr(backend, "extra_body", {})),
         config.result_dir,
         n=config.n,
-        system_prompt=config.system_prompt or task.system_prompt,
+        system_prompt=task.system_prompt if config.system_prompt is None else config.system_prompt,
         prefill=config.assistant_prefill,
         max_error_rate=config.max_error_rate,
         price=price,
@@ -241,7 +244,7 @@ def collect(
         money = Budget(price, budget, sampling.max_tokens, found)
         work = Work(problems, asked, found.finished)
         plan.say(folder, work, found, money, backend, why)
-        return _counts(found, 0, money)
+        return _counts(found, money)
     with Lock(folder):
         store.claim(folder, "generate", wanted)
         if not (folder / "problems.jsonl").exists():
@@ -253,11 +256,16 @@ def collect(
         work = Work(problems, asked, found.finished)
         if work.missing and announce:
             plan.say(folder, work, found, money, backend, why)
-        with store.Appender(path) as traces:
-            failed = _ask(work, backend, traces, found, money, max_error_rate)
-        counts = _counts(found, failed, money)
+        try:
+            with store.Appender(path) as traces:
+                _ask(work, backend, traces, found, money, max_error_rate)
+        except BaseException:  # the counts of what is on disk; why it ended is told by who ended it
+            with suppress(UserError, OSError):
+                store.finish(folder, done=False, **_counts(found, money))
+            raise
+        counts = _counts(found, money)
         left = len(work.missing) - work.next
-        store.finish(folder, done=not failed and not work.open and not left, **counts)
+        store.finish(folder, done=not found.errors and not work.open and not left, **counts)
         if left and budget is not None:
             _, following = work.request(work.next)
             raise money.reached(folder, left, money.worst(following))
@@ -287,9 +295,15 @@ def _ask(
     found: Found,
     money: Budget,
     max_error_rate: float,
-) -> int:
-    """Ask for what is missing, as far as the money goes; returns how many failed."""
-    total, count, failed = len(work.missing), 0, 0
+) -> None:
+    """Ask for what is missing, as far as the money goes, and keep every answer that comes.
+
+    Raises:
+        UserError: too many failed; what was on its way is waited for.
+    """
+    total, count = len(work.missing), 0
+    doomed: UserError | None = None
+    hope = Hope(max_error_rate, work.wanted, getattr(backend, "concurrency", 1))
     with progress.bar("generate", total) as bar:
         before = -1
         while work.next < total and count > before:  # again: what came was cheaper than feared
@@ -304,43 +318,42 @@ def _ask(
                     problem, request = work.open.pop(completion.id)
                     made = trace(problem, request, completion, work.asked)
                     traces.add(made)
-                    found.add(made.id, made.finish, made.prompt_tokens, made.completion_tokens)
+                    tokens = made.prompt_tokens, made.completion_tokens
+                    hope.add(completion, again=made.id in found.failed)
+                    found.add(made.id, made.finish, *tokens, completion.wasted)
                     money.pay(request, completion)
                     count += 1
-                    failed += completion.finish == "error"
-                    bar.advance(
-                        tokens=completion.completion_tokens, note=_note(failed, found, money)
-                    )
-                    _stop_if_hopeless(failed, count, total, max_error_rate, completion.error)
+                    found.errors += completion.finish == "error"
+                    bar.advance(tokens=completion.completion_tokens, note=_note(found, money))
+                    if doomed is None:
+                        doomed = hope.verdict(found.errors, last=count == total)
+                        if doomed is not None and not lazy:
+                            raise doomed
+                        if doomed is not None and work.open:
+                            progress.say("too many samples failed; waiting for those on their way")
+                    queue.stopped = doomed is not None
             finally:  # at once, not when the error is forgotten: connections may be open
                 if isinstance(answers, Generator):
                     answers.close()
+            if doomed is not None:
+                raise doomed
             if not queue.short:
                 break
-    return failed
 
 
-def _stop_if_hopeless(failed: int, count: int, total: int, rate: float, last: str) -> None:
-    if failed > rate * count and count >= min(20, total):
-        raise UserError(
-            f"{failed} of {count} samples failed, the last with: {last}; mend it and run the same "
-            "command again"
-        )
-
-
-def _note(failed: int, found: Found, money: Budget) -> str:
+def _note(found: Found, money: Budget) -> str:
     """Say what a person wants to see going wrong before it has."""
     cost = f"{dollars(money.spent)}" if money.price is not None else ""
-    errors = f"{failed:,} errors" if failed else ""
+    errors = f"{found.errors:,} errors" if found.errors else ""
     truncated = f"{found.truncated:,} truncated" if found.truncated else ""
     return ", ".join(filter(None, (cost, errors, truncated)))
 
 
-def _counts(found: Found, failed: int, money: Budget) -> Counts:
+def _counts(found: Found, money: Budget) -> Counts:
     counts: Counts = {
         "traces": len(found.finished),
         "truncated": found.truncated,
-        "errors": failed,
+        "errors": found.errors,
         "completion_tokens": found.completion_tokens,
     }
     return counts if money.price is None else {**counts, "cost": round(money.spent, 6)}

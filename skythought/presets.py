@@ -35,6 +35,12 @@ class Preset(NamedTuple):
 
 
 R1 = Sampling(temperature=0.6, top_p=0.95, max_tokens=32768)
+# What files of fewer bits have at the end of their names: -AWQ, -Q4_K_M.gguf, -bnb-4bit.
+FEWER_BITS = re.compile(
+    r"([-.](gguf|awq|gptq(-int\d)?|fp8|fp16|bf16|nvfp4|mxfp4|int[48]|[2-8]bit|bnb|mlx|exl[23]"
+    r"|w\d+a\d+|i1|ud|i?q\d\w*))+$"
+)
+OPENAI = "https://learn.microsoft.com/azure/ai-foundry/openai/how-to/reasoning"
 PRESETS = (
     Preset(
         "DeepSeek-R1 and its distilled models",
@@ -44,13 +50,13 @@ PRESETS = (
     ),
     Preset(
         "QwQ",
-        r"qwq-32b(-preview)?(-awq)?",
+        r"qwq(-32b(-preview)?)?",
         Sampling(temperature=0.6, top_p=0.95, top_k=40, min_p=0.0, max_tokens=32768),
         "https://huggingface.co/Qwen/QwQ-32B#usage-guidelines",
     ),
     Preset(
         "Qwen3, thinking",
-        r"qwen3-[\d.]+b(-a[\d.]+b)?(-thinking-\d+)?(-(fp8|awq|gptq-int\d))?",
+        r"qwen3(-[\d.]+b(-a[\d.]+b)?(-thinking(-\d+)?)?|-next-[\d.]+b-a[\d.]+b-thinking)?",
         Sampling(temperature=0.6, top_p=0.95, top_k=20, min_p=0.0, max_tokens=32768),
         "https://huggingface.co/Qwen/Qwen3-32B#best-practices",
     ),
@@ -62,10 +68,23 @@ PRESETS = (
     ),
     Preset(
         "OpenAI reasoning models",
-        r"(o1|o3|o3-mini|o4-mini|gpt-5|gpt-5-mini|gpt-5-nano)(-\d{4}-\d\d-\d\d)?",
+        r"(o1|o3|o3-mini|o3-pro|o4-mini|gpt-5(\.\d+)?(-mini|-nano)?)(-\d{4}-\d\d-\d\d)?",
         Sampling(temperature=1.0, top_p=1.0, max_tokens=32768, reasoning_effort="medium"),
-        "https://learn.microsoft.com/azure/ai-foundry/openai/how-to/reasoning",
+        OPENAI,
         fixed=True,
+    ),
+    Preset(
+        "OpenAI reasoning models of one effort",
+        r"(o1-mini|o1-preview|gpt-5(\.\d+)?-pro)(-\d{4}-\d\d-\d\d)?",
+        Sampling(temperature=1.0, top_p=1.0, max_tokens=32768),
+        OPENAI,
+        fixed=True,
+    ),
+    Preset(
+        "gpt-oss",
+        r"gpt-oss(-\d+b)?",
+        Sampling(temperature=1.0, top_p=1.0, max_tokens=32768),
+        "https://github.com/openai/gpt-oss#recommended-sampling-parameters",
     ),
     Preset(
         "Qwen2.5-Instruct",
@@ -93,8 +112,13 @@ class Chosen(NamedTuple):
 
 
 def find(model: str) -> Preset | None:
-    """Find the family of a model by its name or the name of its folder."""
+    """Find the family of a model by its name, that of its folder or file, or Ollama's name.
+
+    >>> [find(name).family for name in ("o3", "qwq:latest", "QwQ-32B-Q4_K_M.gguf")]
+    ['OpenAI reasoning models', 'QwQ', 'QwQ']
+    """
     name = re.split(r"[/\\]", model.rstrip("/\\"))[-1].lower()
+    name = FEWER_BITS.sub("", name.removesuffix(":latest").replace(":", "-"))
     return next((p for p in PRESETS if re.fullmatch(p.pattern, name)), None)
 
 
@@ -126,6 +150,9 @@ def choose(text: str, model: str, seed: int) -> Chosen:
         why = f"preset of {known.family}, {known.source}"
     given = [part for part in given if part != PRESET]
     read = options.read(",".join(given))
+    if known and known.reasons and not base and "max_tokens" not in read:
+        base = {"max_tokens": known.sampling.max_tokens}
+        why = f"max_tokens of {known.family}, {known.source}"
     if known and known.fixed:
         for name in ("temperature", "top_p"):
             if name in read:

@@ -3,12 +3,12 @@
     find("api.openai.com", "o4-mini") -> Price(1.1, 4.4, "OpenAI's list, read 2026-03-21 ...")
 
 Only a provider's own address has a price: a model of the same name on another server costs what
-that server costs. Cached input and other discounts are left out, so a bill may be lower.
+that server costs. A dated version has the price of its own row only: it may cost more than the name
+without the date. Cached input and other discounts are left out, so a bill may be lower.
 """
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from skythought.errors import UserError
@@ -54,13 +54,11 @@ PRICES = {
         "deepseek-v4-pro": Price(1.32, 3.96, DEEPSEEK),
     },
 }
-DATE = re.compile(r"-\d{4}-\d\d-\d\d$")  # ends the name of a fixed version of a model
 
 
 def find(host: str, model: str) -> Price | None:
     """Find what the provider at this host charges for a model; None where nobody knows."""
-    known = PRICES.get(host, {})
-    return known.get(model) or known.get(DATE.sub("", model))
+    return PRICES.get(host, {}).get(model)
 
 
 def choose(host: str, model: str, given: tuple[float | None, float | None]) -> Price | None:

@@ -71,6 +71,10 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     error: str = ""
+    wasted: tuple[int, int] = (
+        0,
+        0,
+    )  # prompt and completion tokens of attempts thrown away, paid too
     served_model: str = ""  # the name a server reports, which may say more than the one asked for
 
 
@@ -93,6 +97,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     edits: tuple[str, ...] = ()  # what was done to the parent, in order
     served_model: str | UnsetType = UNSET  # what a server calls it; left out where none was asked
     prefill: str | UnsetType = UNSET  # how the answer was begun for the model; part of it
+    wasted: tuple[int, int] | UnsetType = UNSET  # tokens, in and out, of attempts thrown away
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

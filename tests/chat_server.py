@@ -55,6 +55,10 @@ class Server:
             self.loop.call_soon_threadsafe(self.stop.set)
             self.thread.join(10)
 
+    def close_soon(self) -> None:
+        """Stop from within an answer."""
+        self.stop.set()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"

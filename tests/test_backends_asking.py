@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import random
+import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -43,11 +46,19 @@ FAULTS: dict[str, Callable[[], Reply]] = {
 }
 
 
+UNREADABLE = ("no JSON", "not UTF-8", "other JSON")  # may be charged: asked three times at most
+
+
 def faulty(rng: random.Random, seen: Counter[str]) -> Callable[[dict[str, Any]], Reply]:
+    wasted: Counter[str] = Counter()  # question -> answers that could not be read
+
     def answer(asked: dict[str, Any]) -> Reply:
         if rng.random() >= 0.3:
             return good(asked)
-        kind = min(FAULTS, key=lambda name: (seen[name], rng.random()))  # each as often
+        question = asked["messages"][-1]["content"]
+        kinds = [name for name in FAULTS if name not in UNREADABLE or wasted[question] < 2]
+        kind = min(kinds, key=lambda name: (seen[name], rng.random()))  # each as often
+        wasted[question] += kind in UNREADABLE
         seen[kind] += 1
         return FAULTS[kind]()
 
@@ -191,8 +202,162 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", "http://proxy:3128")
     monkeypatch.setenv("no_proxy", "inside.example")
-    assert asking.proxy_of("http://outside.example/v1") == "http://proxy:3128"
+    assert asking.proxy_of("http://outside.example/v1") == asking.Proxy("http://proxy:3128")
     assert asking.proxy_of("https://outside.example/v1") is None
     assert asking.proxy_of("http://inside.example:8000/v1") is None
     for host in ("127.0.0.1:8000", "localhost", "[::1]:8000"):
         assert asking.proxy_of(f"http://{host}/v1") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("proxy:3128", ("http://proxy:3128", "", "")),
+        ("http://u:p%40%2Fq@[::1]:3128/", ("http://[::1]:3128", "u", "p@/q")),
+        ("https://u@proxy", ("https://proxy", "u", "")),
+    ],
+)
+def test_the_login_of_a_proxy_is_no_part_of_its_address(
+    text: str, found: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", text)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert asking.proxy_of("https://outside.example/v1") == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://u:SECRETPW@h:port",
+        "http://u:SECRET/PW@h:80",
+        "socks5://u:SECRETPW@h:80",
+        "u:SECRETPW@",
+    ],
+)
+def test_a_proxy_that_cannot_be_read_is_not_shown(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", text)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(UserError, match=r"variable https_proxy names no proxy .*%2F") as caught:
+        asking.proxy_of("https://outside.example/v1")
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+class Proxy:
+    """A proxy that lets nobody through, says so with every login it was given, and notes them."""
+
+    def __init__(self, status: str) -> None:
+        self.status, self.logins = status, set[str]()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        while True:
+            try:
+                talk, _ = self.socket.accept()
+            except OSError:
+                return
+            with talk, talk.makefile("rb") as lines:
+                head = [line.strip().decode() for line in iter(lines.readline, b"\r\n")]
+                self.logins |= {row for row in head if row.lower().startswith("proxy-auth")}
+                body = b"no way for http://teacher:SECRETPW@proxy and SECRETPW"
+                said = f"HTTP/1.1 {self.status}\r\nContent-Length: {len(body)}\r\n\r\n"
+                talk.sendall(said.encode() + body)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "502 SECRETPW"])
+def test_the_password_of_a_proxy_is_nowhere(
+    scheme: str, status: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    proxy = Proxy(status)
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://teacher:SECRETPW@127.0.0.1:{proxy.port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    options = {"base_url": f"{scheme}://outside.example/v1", "backoff": 0.01, "retries": 1}
+    made = backends.make("openai", "m", options)
+    try:
+        told = str([*made.complete(requests(2), Sampling())])
+        assert status.startswith("502")
+        assert "502 " in told
+    except UserError as error:
+        told = str(error)
+        assert "407 Proxy Authentication Required" in told
+        assert f"put the proxy's user and password into the environment variable {scheme}_" in told
+    finally:
+        proxy.socket.close()
+    assert "SECRETPW" not in told + "".join(capfd.readouterr())
+    login = base64.b64encode(b"teacher:SECRETPW").decode()
+    assert proxy.logins == {f"Proxy-Authorization: Basic {login}"}
+
+
+def test_a_host_that_never_answers_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its queue of connections is full, so that packets of more are dropped."""
+    monkeypatch.setattr(asking, "CONNECT_S", 0.2)
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for other in (first, second):
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        made = backends.make("openai", "m", {"base_url": url, "backoff": 0.01})
+        with pytest.raises(UserError, match=r"nobody answers \(.*; check base_url and that"):
+            list(made.complete(requests(3), Sampling()))
+
+
+def ended(finish: str | None) -> Reply:
+    usage = {"prompt_tokens": 11, "completion_tokens": 7}
+    return say(
+        200, {"choices": [{"message": {"content": "4"}, "finish_reason": finish}], "usage": usage}
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "times", "tokens"),
+    [
+        (ended(None), 3, (33, 21)),
+        (ended("abort"), 3, (33, 21)),
+        (ended("content_filter"), 1, (11, 7)),
+        ((200, {}, b'{"choices": 1, "usage": {"completion_tokens": 7}}'), 3, (0, 21)),
+        ((200, {}, b"<html>"), 3, (0, 0)),
+    ],
+)
+def test_answers_that_are_charged_and_of_no_use(
+    reply: Reply, times: int, tokens: tuple[int, int], serve: Callable[..., Server]
+) -> None:
+    server = serve(lambda _: reply)
+    [found] = ask(server, 1)
+    assert (found.finish, len(server.asked)) == ("error", times)
+    assert (found.prompt_tokens, found.completion_tokens) == tokens
+
+
+def test_what_was_thrown_away_before_a_good_answer_is_told(serve: Callable[..., Server]) -> None:
+    server: Server = serve(lambda asked: good(asked) if len(server.asked) > 2 else ended(None))
+    [found] = ask(server, 1)
+    assert (found.finish, found.prompt_tokens, found.completion_tokens) == ("stop", 11, 7)
+    assert found.wasted == (22, 14)
+
+
+def test_a_server_that_goes_away_ends_the_run(serve: Callable[..., Server]) -> None:
+    """In one line, after all retries of one sample, and long before every sample failed."""
+
+    def answer(asked: dict[str, Any]) -> Reply:
+        if server.answered > 30:
+            server.close_soon()
+            return "cut"
+        return good(asked)
+
+    server: Server = serve(answer)
+    made = backends.make(
+        "openai",
+        "m",
+        {"base_url": server.url, "backoff": 0.01, "retries": 5, "concurrency": 8},
+    )
+    found: list[Completion] = []
+    with pytest.raises(UserError, match=r"nobody answers \(.*refused.*\); check base_url and that"):
+        found.extend(made.complete(requests(10_000), Sampling()))
+    assert 30 < len(found) < 200

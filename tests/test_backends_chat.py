@@ -107,16 +107,43 @@ def test_a_thought_that_goes_on_keeps_its_first_space() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['{"stop_token_ids": [1], "max_thinking_tokens": 5}', '{"a": {"b": [1, "key"]}}', ""]
+    "text",
+    [
+        '{"stop_token_ids": [1], "max_thinking_tokens": 5, "eos_token": "</s>", "max_tokens_2": 1}',
+        '{"a": {"b": [1, "key"]}, "top_k": 1, "logprobs": true, "tokenizer": "t", "key_value": 2}',
+        '{"prompt_cache_key": "run-1", "keys": ["a"], "secretary": "x", "monkey": 1}',
+        '{"note": "ask-something-that-is-long-enough, sk-learn, bearer of news"}',
+        "",
+    ],
 )
 def test_extra_fields_that_are_no_secret(text: str) -> None:
     assert chat.read_extra(text) == json.loads(text or "{}")
 
 
-@pytest.mark.parametrize("name", ["api_key", "Authorization", "hf-token", "password"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("api_key", "Authorization", "hf-token", "password", "apiKey", "APIKey", "x-apikey"),
+        *("credentials", "passwd", "bearer", "userPassword", "accessToken", "authtoken", "dbPwd"),
+        *("client_secret", "clientSecret", "secrets", "private_key", "awsAccessKeys", "X-Auth"),
+    ],
+)
 def test_extra_fields_that_look_like_one(name: str) -> None:
     with pytest.raises(UserError, match=f"{name} looks like a secret"):
         chat.read_extra(json.dumps({"a": [{name: "x"}]}))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("sk-never-to-be-seen-123", "Bearer abcdefgh12345", "use hf_" + "a" * 20),
+        *("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x", "AKIA" + "A" * 16),
+    ],
+)
+def test_values_that_look_like_a_key(value: str) -> None:
+    with pytest.raises(UserError, match="header looks like a secret") as caught:
+        chat.read_extra(json.dumps({"a": {"header": [[value]]}}))
+    assert value not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +213,26 @@ def test_usage_and_model() -> None:
     [("content_filter", False), ("tool_calls", False), (None, True), ("abort", True)],
 )
 def test_other_ends_are_faults(finish: str | None, retry: bool) -> None:
-    assert read({"content": "4"}, finish) == Fault(
-        f"ended with finish_reason {finish!r}", retry=retry
+    told = f"ended with finish_reason {finish!r}"
+    assert read({"content": "4"}, finish) == Fault(told, retry=retry, paid=True)
+    assert read({"content": "4"}, finish, usage={"completion_tokens": 7}) == Fault(
+        told, retry=retry, paid=True, completion_tokens=7
     )
+
+
+def test_a_server_without_room_is_no_answer() -> None:
+    told = "ended with finish_reason 'insufficient_system_resource'"
+    assert read({}, "insufficient_system_resource") == Fault(told, retry=True)
+
+
+def test_what_cannot_be_read_may_say_what_it_cost() -> None:
+    usage = {"prompt_tokens": 11, "completion_tokens": 7}
+    found = read({"content": [1]}, usage=usage)
+    assert isinstance(found, Fault)
+    assert (found.paid, found.prompt_tokens, found.completion_tokens) == (True, 11, 7)
+    owed = read({"content": "4"}, usage={"prompt_tokens": -5, "completion_tokens": -7})
+    assert isinstance(owed, Completion)
+    assert (owed.prompt_tokens, owed.completion_tokens) == (0, 0)
 
 
 @pytest.mark.parametrize(

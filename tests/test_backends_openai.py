@@ -215,23 +215,68 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def test_ctrl_c_keeps_what_is_finished(serve: Callable[..., Server], tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_waits_for_what_is_out(
+    number: signal.Signals, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """What was sent is paid: it is stored, and nothing new is sent."""
+    server = serve(lambda asked: good(asked), delay=0.5)
+    words = command(config(tmp_path, server, 100, args="concurrency=10"))
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: len(server.asked) == 10)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopping: waiting for 10 answers; press again to give up 10\n" in told
+    assert told.endswith("\nskythought generate: stopped; the same command goes on from here\n")
+    assert len(traces(tmp_path)) == len(server.asked) == 10
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert (manifest["done"], manifest["counts"]["traces"]) == (False, 10)
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_second_ctrl_c_gives_up(serve: Callable[..., Server], tmp_path: Path) -> None:
     def answer(asked: dict[str, Any]) -> Reply:
         return good(asked) if len(server.asked) <= 30 else "hang"
 
     server = serve(answer)
     words = command(config(tmp_path, server, 100, args="concurrency=10"))
+    words[1:1] = ["-X", "dev"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while server.answered < 30 or server.now < 10:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        assert process.stderr is not None
+        wait_for(lambda: server.answered == 30 and server.now == 10)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        for line in process.stderr:
+            if "stopping: waiting for 10 answers; press again to give up 10" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
     assert process.returncode == 130
-    assert told.endswith("\nskythought generate: stopped; the same command goes on from here\n")
-    assert "Traceback" not in told
+    assert told.endswith("skythought generate: stopped; the same command goes on from here\n")
+    for bad in ("Traceback", "Unclosed", "never retrieved", "was destroyed", "Warning"):
+        assert bad not in told
     assert len(traces(tmp_path)) == 30
+
+
+def test_a_run_that_ends_for_errors_keeps_what_is_out(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    def answer(asked: dict[str, Any]) -> Reply:
+        return good(asked) if server.asked.index(asked) < 5 else say(400, {})
+
+    server = serve(answer, delay=0.02)
+    with pytest.raises(UserError, match="of the latest 20 samples failed"):
+        generate.run(config(tmp_path, server, 100, args="concurrency=8"))
+    found = traces(tmp_path)
+    assert len(found) == len(server.asked) < 40
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["counts"]["errors"] == len(found) - 5
 
 
 def test_ctrl_c_at_any_moment(serve: Callable[..., Server], tmp_path: Path) -> None:

@@ -144,7 +144,9 @@ def test_errors_are_asked_again(tmp_path: Path) -> None:
 def test_too_many_errors_stop_the_run(tmp_path: Path) -> None:
     failing = [f"q{i}" for i in range(1, 60)]
     backend = Counting(failing=failing)
-    with pytest.raises(UserError, match="19 of 20 samples failed, the last with: busy; mend it"):
+    with pytest.raises(
+        UserError, match="19 of the latest 20 samples failed, the last with: busy; mend it"
+    ):
         collect(tmp_path, backend, n=60)
     assert len(backend.asked) == 20
     assert len(traces(tmp_path)) == 20
@@ -152,6 +154,22 @@ def test_too_many_errors_stop_the_run(tmp_path: Path) -> None:
     patient = Counting(failing=failing)
     assert collect(tmp_path, patient, n=60, max_error_rate=1)["errors"] == 59
     assert "q0" not in patient.asked
+
+
+def test_a_server_that_dies_late_is_noticed_as_soon(tmp_path: Path) -> None:
+    backend = Counting(failing=[f"q{i}" for i in range(500, 1000)])
+    with pytest.raises(UserError, match="11 of the latest 20 samples failed, the last with: busy"):
+        collect(tmp_path, backend, n=1000)
+    assert len(backend.asked) == 511
+
+
+@pytest.mark.parametrize("n_failing", [3, 30])
+def test_samples_that_fail_again_do_not_doom_a_finished_run(n_failing: int, tmp_path: Path) -> None:
+    failing = [f"q{i}" for i in range(0, 30 * n_failing, 30)]
+    for asked in (1000, n_failing):
+        backend = Counting(failing=failing)
+        assert collect(tmp_path, backend, n=1000)["errors"] == n_failing
+        assert len(backend.asked) == asked
 
 
 @pytest.mark.parametrize(("rate", "stops"), [(0.0, True), (0.32, True), (0.34, False)])
@@ -386,3 +404,12 @@ def test_prompts_are_what_a_model_sees(tmp_path: Path) -> None:
     [trace] = traces(tmp_path)
     assert trace.messages == (Message("system", "Think twice."), Message("user", "0 plus 0?"))
     assert work.prompt(problems()[0], "") == (Message("user", "q0"),)
+
+
+@pytest.mark.parametrize(("flags", "roles"), [([], 2), (["--system-prompt", ""], 1)])
+def test_an_empty_system_prompt_is_none(flags: list[str], roles: int, tmp_path: Path) -> None:
+    made = config(tmp_path)
+    words = ["--task", made.task, "--backend", "scripted", "--model", made.model]
+    folder = str(tmp_path / "run")
+    assert cli.main(["generate", *words, "--result-dir", folder, *flags]) == 0
+    assert {len(t.messages) for t in traces(tmp_path)} == {roles}

@@ -218,11 +218,13 @@ def test_a_torn_and_a_damaged_line(
     assert cli.main(words) == 0
     told = capsys.readouterr().err
     assert f"{path}:3: not a trace (" in told
+    assert told.count(f"{path}:8: the last line is not whole; it is cut off and its sample") == 1
     assert "2 requests to m, 6 of 8 are on disk" in told
     assert len(server.asked) == 8 + 2
     assert Counter(t.problem_id for t in traces(tmp_path)) == Counter(f"p{i}" for i in range(8))
     assert (tmp_path / "run" / "traces.damaged").read_bytes() == bad
     assert cli.main(words) == 0
+    assert "not whole" not in capsys.readouterr().err
     assert len(server.asked) == 10
 
 
@@ -284,6 +286,33 @@ def test_a_budget(
     assert "100 traces, 0 truncated, 0 errors, 700 tokens, $70.00" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("finish", [None, "content_filter"])
+def test_a_budget_counts_answers_that_are_thrown_away(
+    finish: str | None,
+    serve: Callable[..., Server],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every second answer is of no use and charged all the same: 0.70, as a good one."""
+
+    def answer(asked: dict[str, Any]) -> Reply:
+        usage = {"prompt_tokens": 11, "completion_tokens": 7}
+        choice = {"message": {"content": "4"}, "finish_reason": finish}
+        bad = say(200, {"choices": [choice], "usage": usage})
+        return bad if len(server.asked) % 2 else good(asked)
+
+    server = serve(answer, delay=0.01)
+    words = flags(tmp_path, server, 100, "concurrency=4", "--price-in", "0", "--price-out", "1e5")
+    words += ["--max-error-rate", "1"]
+    assert cli.main([*words, "--budget", "30"]) == 3
+    assert 30 - 6.4 < 0.7 * server.answered <= 30
+    told = capsys.readouterr().err
+    assert f"stopped at the budget: ${0.7 * server.answered:.2f} of $30.00 are spent" in told
+    assert cli.main([*words, "--budget", "30"]) == 3  # as counted from the file
+    told = capsys.readouterr().err
+    assert f"stopped at the budget: ${0.7 * server.answered:.2f} of $30.00 are spent" in told
+
+
 def test_a_dry_run_asks_and_writes_nothing(
     serve: Callable[..., Server], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -304,3 +333,15 @@ def test_a_dry_run_asks_and_writes_nothing(
     assert cli.main([*words, "--dry-run"]) == 0
     assert "1 request to m, 4 of 5 are on disk" in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
+
+
+def test_no_price_is_known_for_another_tier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    words = ["generate", "--input", str(problems(tmp_path, 1)), "--backend", "openai"]
+    words += ["--model", "o3", "--result-dir", str(tmp_path / "run"), "--dry-run"]
+    assert cli.main(words) == 0
+    assert "cost: at most about $0.26" in capsys.readouterr().err
+    assert cli.main([*words, "--backend-args", 'extra_body={"service_tier": "flex"}']) == 0
+    assert "cost: not known" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -59,6 +61,7 @@ def test_what_a_file_adds_up_to(tmp_path: Path) -> None:
     found = founds.read(path)
     assert found.finished == {"a", "b", "d"}
     assert (found.truncated, found.uncounted, found.lines, found.damaged) == (1, 1, 5, {})
+    assert found.torn
     assert (found.prompt_tokens, found.completion_tokens) == (6, 21)
     assert founds.read(tmp_path / "none.jsonl") == Found()
 
@@ -248,3 +251,24 @@ def test_a_lock_on_another_machine_or_unreadable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="where a folder is needed"):
         Lock(tmp_path / "file").__enter__()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(
+    number: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def none(file: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with Lock(tmp_path / "run") as held:
+        assert (tmp_path / "run").is_dir()
+        os.fstat(held.file)
+    told = capsys.readouterr().err
+    assert f"warning: {tmp_path}/run/.lock: this file system has no locks (" in told
+    assert told.count("\n") == 1
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(held.file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 
 import pytest
@@ -27,6 +28,30 @@ from skythought.records import Sampling
         ("NovaSky-AI/Sky-T1-mini", "Sky-T1"),
         ("o3", "OpenAI reasoning models"),
         ("o4-mini-2025-04-16", "OpenAI reasoning models"),
+        ("o3-pro", "OpenAI reasoning models"),
+        ("gpt-5.1", "OpenAI reasoning models"),
+        ("gpt-5.2-mini-2026-01-01", "OpenAI reasoning models"),
+        ("o1-mini", "OpenAI reasoning models of one effort"),
+        ("o1-preview-2024-09-12", "OpenAI reasoning models of one effort"),
+        ("openai/gpt-oss-120b", "gpt-oss"),
+        ("gpt-oss:20b", "gpt-oss"),
+        ("Qwen/Qwen3-Next-80B-A3B-Thinking", "Qwen3, thinking"),
+        ("Qwen/Qwen3-Next-80B-A3B-Thinking-FP8", "Qwen3, thinking"),
+        ("qwen3:32b", "Qwen3, thinking"),
+        ("qwen3:latest", "Qwen3, thinking"),
+        ("qwen3:30b-a3b-thinking-2507-q4_K_M", "Qwen3, thinking"),
+        ("unsloth/Qwen3-32B-GGUF", "Qwen3, thinking"),
+        ("/models/Qwen3-32B-Q4_K_M.gguf", "Qwen3, thinking"),
+        ("Qwen/Qwen3-32B-AWQ", "Qwen3, thinking"),
+        ("unsloth/Qwen3-8B-bnb-4bit", "Qwen3, thinking"),
+        ("Qwen/QwQ-32B-AWQ", "QwQ"),
+        ("qwq:32b", "QwQ"),
+        ("deepseek-r1:32b", "DeepSeek-R1 and its distilled models"),
+        ("DeepSeek-R1-Distill-Qwen-32B-Q4_K_M.gguf", "DeepSeek-R1 and its distilled models"),
+        ("gpt-5-chat-latest", None),
+        ("qwen3:4b-instruct-2507-q8_0", None),
+        ("Qwen/Qwen3-Next-80B-A3B-Instruct", None),
+        ("qwen3-coder:30b", None),
         ("Qwen/Qwen2.5-32B-Instruct", "Qwen2.5-Instruct"),
         ("Qwen/Qwen2.5-Math-7B-Instruct", "Qwen2.5-Instruct"),
         ("meta-llama/Llama-3.3-70B-Instruct", "Llama-3-Instruct"),
@@ -74,6 +99,19 @@ def test_what_is_given_is_all_that_holds() -> None:
     assert found == (Sampling(temperature=0.6, top_p=0.95, max_tokens=16384), "", "")
     assert type(found.sampling) is Sampling
     assert presets.choose("seed=3", "m", 7).sampling.seed == 3
+
+
+@pytest.mark.parametrize("text", ["temperature=0.7", "seed=3", "temperature=0"])
+def test_a_reasoning_model_is_not_cut_off_at_1024_tokens(text: str) -> None:
+    found = presets.choose(text, "Qwen/QwQ-32B", 0)
+    assert found.sampling.max_tokens == 32768
+    assert found.why.startswith("max_tokens of QwQ, https://")
+    for model in ("Qwen/Qwen2.5-7B-Instruct", "gpt-4o"):
+        assert presets.choose(text, model, 0).sampling.max_tokens == 1024
+
+
+def test_the_examples() -> None:
+    assert doctest.testmod(presets).failed == 0
 
 
 def test_a_preset_by_name_may_be_changed() -> None:

@@ -27,7 +27,7 @@ def test_every_price_says_when_it_was_read_and_where() -> None:
     ("host", "model", "price"),
     [
         ("api.openai.com", "o4-mini", (1.1, 4.4)),
-        ("api.openai.com", "o4-mini-2025-04-16", (1.1, 4.4)),
+        ("api.openai.com", "gpt-4o-2024-05-13", None),  # twice that of gpt-4o
         ("api.openai.com", "gpt-4o-audio", None),
         ("127.0.0.1", "o4-mini", None),  # a name is no price
         ("", "o4-mini", None),

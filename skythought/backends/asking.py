@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+import msgspec
 
 from skythought import __version__, presets, progress
 from skythought.backends import chat
@@ -29,7 +32,14 @@ A_FEW = 32  # requests started, and answers handed out, between two looks at the
 CONNECT_S = 30.0  # to open a connection
 LOCAL = ("localhost", "127.0.0.1", "::1")  # never behind a proxy
 ADDRESS = (301, 302, 303, 307, 308, 401, 403, 404, 405)  # said before any answer: all will be so
+NO_LOGIN = 407  # what a proxy says
+LOGIN = re.compile(r"//[^/@\s]*@")  # the user and password in an address
+MANY = 20  # attempts in a row that find nobody, before the end is believed
+PAID_RETRIES = 2  # of answers that were charged and are of no use
 PATIENCE = 2  # the attempt, counted from 0, that may not find nobody, before any answer
+
+
+Affords = Callable[[Request, int, int], bool]
 
 
 class Server(Protocol):
@@ -47,13 +57,41 @@ class Server(Protocol):
     backoff: float
 
 
-def proxy_of(url: str) -> str | None:
-    """Name the proxy that the environment wants for a url; none for this machine."""
+class Proxy(NamedTuple):
+    """What stands between here and a server; its login is no part of the address."""
+
+    url: str
+    user: str = ""
+    password: str = ""
+
+
+def proxy_of(url: str) -> Proxy | None:
+    """Find the proxy that the environment wants for a url; none for this machine.
+
+    Raises:
+        UserError: its address cannot be read; it is not shown, because it may hold a password.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     if host in LOCAL or proxy_bypass(host):
         return None
-    return getproxies().get(parts.scheme)
+    text = getproxies().get(parts.scheme)
+    if not text:
+        return None
+    try:
+        found = urlsplit(text if "://" in text else f"http://{text}")
+        name, port = found.hostname, found.port
+        if found.scheme not in ("http", "https") or not name or re.search(r"[@\s]", name):
+            raise ValueError
+    except ValueError:
+        raise UserError(
+            f"the environment variable {parts.scheme}_proxy names no proxy that can be used; "
+            "give http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with signs such as / or @ "
+            "in the password written as %2F and %40"
+        ) from None
+    name = f"[{name}]" if ":" in name else name
+    address = f"{found.scheme}://{name}" + (f":{port}" if port else "")
+    return Proxy(address, unquote(found.username or ""), unquote(found.password or ""))
 
 
 def reason(error: Exception) -> str:
@@ -70,7 +108,10 @@ class Asking:
     def __init__(self, server: Server, requests: Iterable[Request], sampling: Sampling) -> None:
         self.server, self.sampling = server, sampling
         self.todo = iter(requests)
+        # A queue that holds money back says whether there is enough for what was thrown away.
+        self.affords: Affords | None = getattr(requests, "affords", None)
         self.more = True  # as far as known
+        self.stopped = False  # nothing new is sent, nothing asked again
         self.wake = asyncio.Event()  # something is finished, or to be stopped
         self.limits = Limits(server.concurrency, server.rpm, server.tpm)
         self.limit_field = NEWER if presets.fixed(server.identity) else "max_tokens"
@@ -80,6 +121,8 @@ class Asking:
         self.finished: deque[Completion] = deque()
         self.failure: BaseException | None = None  # ends the run once the answers paid for are in
         self.met = False  # the server has given an answer
+        self.secrets = [server.key] if server.key else []
+        self.heard = self.deaf = 0  # attempts that reached a server; that found nobody since
         self.told = False  # that it asks us to slow down
 
     async def open(self) -> None:
@@ -91,14 +134,22 @@ class Asking:
             "User-Agent": f"skythought/{__version__}",
             **({"Authorization": f"Bearer {self.server.key}"} if self.server.key else {}),
         }
+        proxy = proxy_of(self.server.url)
+        if proxy is not None and proxy.password:
+            self.secrets.append(proxy.password)
+        login = None
+        if proxy is not None and (proxy.user or proxy.password):
+            login = aiohttp.BasicAuth(proxy.user, proxy.password, "utf-8")
         self.network = (aiohttp.ClientError, TimeoutError, OSError)
-        self.nobody = aiohttp.ClientConnectorError
+        self.refused = aiohttp.ClientHttpProxyError
+        self.nobody = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
         self.session: aiohttp.ClientSession = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self.server.timeout, sock_connect=CONNECT_S),
             headers=headers,
-            proxy=proxy_of(self.server.url),
+            proxy=proxy.url if proxy else None,
+            proxy_auth=login,
         )
 
     async def step(self) -> None:
@@ -141,11 +192,16 @@ class Asking:
             return
         error = task.exception()
         if error is not None and self.failure is None:
-            self.failure, self.more = error, False
-            for other in self.tasks - self.sending:
-                other.cancel()
+            self.failure = error
+            self.stop()
         elif error is None and (completion := task.result()) is not None:
             self.finished.append(completion)
+
+    def stop(self) -> None:
+        """Send nothing new; what was sent, and is paid, is still waited for."""
+        self.stopped, self.more = True, False
+        for task in self.tasks - self.sending:
+            task.cancel()
 
     async def close(self) -> None:
         """Give up what is on its way."""
@@ -154,33 +210,61 @@ class Asking:
             task.cancel()
         if self.tasks:
             await asyncio.wait(self.tasks)
+            await asyncio.sleep(0)  # so that `done` has seen them
         if hasattr(self, "session"):
             await self.session.close()
 
     async def ask(self, request: Request) -> Completion | None:
         """Ask until there is an answer or no retry is left; None where the run ends before."""
         fault = Fault("not asked")
-        attempt = 0
+        attempt = paid = read = written = 0
+        heard = self.heard
         while attempt <= self.server.retries:
             field = self.limit_field
             data = chat.body(self.server.identity, request, self.sampling, field)
             found, wait = await self.attempt(request, data, attempt)
             if isinstance(found, Completion):
-                return found
-            fault = found
+                return msgspec.structs.replace(found, wasted=(read, written)) if paid else found
+            fault = found._replace(reason=self.safe(found.reason))
+            if fault.status == 429:
+                self.tell(fault)
             if fault.stop or (fault.status in ADDRESS and not self.met):
                 raise self.refusal(fault)
-            if self.failure is not None:
-                return None
             if fault.status == 400 and field == "max_tokens" and NEWER in fault.reason:
                 self.limit_field = NEWER
+                if self.stopped:
+                    return None
                 continue
-            if not fault.retry:
+            if fault.paid:
+                paid += 1
+                read, written = read + fault.prompt_tokens, written + fault.completion_tokens
+                if not self.pays(request, fault):
+                    fault = fault._replace(reason=f"{fault.reason}; no money is left to ask again")
+                    break
+            if not fault.retry or paid > PAID_RETRIES:
                 break
+            if self.stopped:
+                if read or written:  # a row, so that what it cost is known
+                    break
+                return None
             attempt += 1
+            if attempt > self.server.retries and self.deaf >= MANY and self.heard == heard:
+                raise self.refusal(fault)
             if attempt <= self.server.retries:
                 await asyncio.sleep(backoff(attempt - 1, self.server.backoff, wait, jitter))
-        return Completion(id=request.id, text="", finish="error", error=fault.reason)
+        return Completion(
+            id=request.id,
+            text="",
+            finish="error",
+            error=fault.reason,
+            prompt_tokens=read,
+            completion_tokens=written,
+        )
+
+    def pays(self, request: Request, fault: Fault) -> bool:
+        """Count what an answer cost that is of no use; False where another cannot be paid."""
+        tokens = fault.prompt_tokens, fault.completion_tokens
+        return self.affords is None or self.affords(request, *tokens)
 
     async def attempt(
         self, request: Request, data: bytes, number: int
@@ -198,10 +282,18 @@ class Asking:
                 async with self.session.post(
                     self.server.url, data=data, allow_redirects=False
                 ) as response:
-                    found = chat.read(request, response.status, self.safe(await response.read()))
+                    self.heard, self.deaf = self.heard + 1, 0
+                    data = self.masked(await response.read(), response.status)
+                    found = chat.read(request, response.status, data)
                     asked = response.headers.get("Retry-After")
+            except self.refused as error:  # the proxy does; before `nobody`, whose kind it may be
+                used = 0
+                told = f"the proxy says {error.status} {plain(error.message)}".strip()
+                stop, retry = error.status == NO_LOGIN, error.status >= 500 or error.status == 429
+                return Fault(told, retry=retry, status=error.status, stop=stop), wait
             except self.nobody as error:
                 used = 0
+                self.deaf += 1
                 told = f"nobody answers ({reason(error)})"
                 return Fault(told, retry=True, stop=not self.met and number >= PATIENCE), wait
             except TimeoutError:
@@ -215,11 +307,13 @@ class Asking:
                 if tokens := found.prompt_tokens + found.completion_tokens:
                     used = tokens
                     self.typical += (found.completion_tokens - self.typical) / 20
+            elif found.paid:
+                if tokens := found.prompt_tokens + found.completion_tokens:
+                    used = tokens
             elif found.status:
                 used, wait = 0, retry_after(asked)
                 if found.status == 429:
                     limits.refused(sent, wait)
-                    self.tell(found)
             return found, wait
         finally:
             self.sending.discard(task)
@@ -231,10 +325,17 @@ class Asking:
             self.told = True
             progress.say(f"openai backend: {fault.reason}; asking for less at once")
 
-    def safe(self, data: bytes) -> bytes:
-        """Take the key out of what a server says."""
-        key = self.server.key.encode()
-        return data.replace(key, b"***") if key and key in data else data
+    def masked(self, data: bytes, status: int) -> bytes:
+        """Take the key out of what a server says, and a password, maybe a word, out of errors."""
+        for secret in self.secrets if status != 200 else filter(None, [self.server.key]):
+            data = data.replace(secret.encode(), b"***")
+        return data
+
+    def safe(self, text: str) -> str:
+        """Take the key, and the login of a proxy, out of what is said."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return LOGIN.sub("//***@", text)
 
     def refusal(self, fault: Fault) -> UserError:
         """Say in one line what no retry mends, and what to do."""
@@ -243,6 +344,9 @@ class Asking:
             todo = "name the variable that holds its key: --backend-args api_key_env=NAME"
         elif fault.status == 401:
             todo = f"put a valid key into the environment variable {key}"
+        elif fault.status == NO_LOGIN:
+            variable = f"{urlsplit(self.server.url).scheme}_proxy"
+            todo = f"put the proxy's user and password into the environment variable {variable}"
         elif fault.status in (402, 429):
             todo = "add credit with the provider"
         elif fault.status == 403:

@@ -8,14 +8,14 @@ server that keeps the thought apart sends it as `reasoning_content` (DeepSeek, o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from http.client import responses
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
 
-from skythought import formats, presets, store
+from skythought import formats, presets
 from skythought.errors import UserError, first_line, plain
 from skythought.records import Completion, Finish, Message, Request, Sampling, digest
 
@@ -35,8 +35,19 @@ DECIDED = (
     *("continue_final_message", "add_generation_prompt"),
 )
 FINAL = ("content_filter", "tool_calls", "function_call")  # asked again, it would end so again
+BUSY = ("insufficient_system_resource",)  # asked again like a 503
 RETRIED = (408, 409, 425, 429)  # and 5xx
 QUOTA = "insufficient_quota"  # the code of a 429 that no waiting mends
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+SECRET_NAME = re.compile(
+    r"(api|access|private|signing)keys?|secrets?(?!ar)|passw|passphrase|credential|bearer"
+    r"|authorization"
+)
+OF_TEXTS = ("bos", "eos", "pad", "unk", "stop", "start", "end", "begin", "mask", "image", "think")
+SECRET = re.compile(  # how the keys of known providers, tokens and headers begin
+    r"(?<![\w-])((sk|pk|rk|hf|gsk|xai|nvapi|ghp|github_pat|r8|pplx)[-_][\w-]{16,}"
+    r"|AKIA[0-9A-Z]{16}|AIza[\w-]{30}|eyJ[\w-]{8,}\.eyJ|(?i:bearer|basic)\s+[\w+/=.-]{12,})"
+)
 SHOWN = 200  # characters of what a server says
 
 
@@ -47,6 +58,9 @@ class Fault(NamedTuple):
     retry: bool = False  # another attempt may succeed
     status: int = 0  # of HTTP; 0 where there was no whole answer
     stop: bool = False  # no request of this run will succeed
+    paid: bool = False  # a whole answer, thrown away: it may have been charged
+    prompt_tokens: int = 0  # that the server counted, and charges
+    completion_tokens: int = 0
 
 
 class _Message(msgspec.Struct):
@@ -65,13 +79,22 @@ class _Usage(msgspec.Struct):
     completion_tokens: int | None = None
 
 
-class _Reply(msgspec.Struct):
-    choices: list[_Choice] | None = None
+class _Bill(msgspec.Struct):
     usage: _Usage | None = None
+
+    def tokens(self) -> tuple[int, int]:
+        """Give the tokens of prompt and completion; 0 where nobody says."""
+        usage = self.usage or _Usage()
+        return max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0)
+
+
+class _Reply(_Bill):
+    choices: list[_Choice] | None = None
     model: str | None = None
 
 
 REPLY = msgspec.json.Decoder(_Reply)
+BILL = msgspec.json.Decoder(_Bill)
 
 
 def seed_of(request: Request) -> int:
@@ -118,8 +141,8 @@ def read_extra(text: str) -> dict[str, Any]:
                 f"openai backend: extra_body: {name} is no extra field; it is written already, "
                 "from --model, --sampling-params or the run itself"
             )
-    for name in _names(found):
-        if re.split(r"[^a-z]+", name.lower())[-1] in (*store.NEVER_WRITTEN, "authorization"):
+    for name, value in _fields(found):
+        if is_secret(name) or (isinstance(value, str) and SECRET.search(value)):
             raise UserError(
                 f"openai backend: extra_body: {name} looks like a secret, and extra fields are "
                 "written into every trace; a key belongs into an environment variable, named with "
@@ -128,14 +151,31 @@ def read_extra(text: str) -> dict[str, Any]:
     return found
 
 
-def _names(value: object) -> Iterator[str]:
-    """List the names of fields at any depth."""
+def is_secret(name: str) -> bool:
+    """Say whether a field of this name may hold a secret.
+
+    >>> [is_secret(name) for name in ("apiKey", "hf-token", "dbPasswd", "max_tokens", "eos_token")]
+    [True, True, True, False, False]
+    """
+    words = [word.lower() for word in WORDS.findall(name)]
+    if SECRET_NAME.search("".join(words)):
+        return True
+    last, before = "".join(words[-1:]), "".join(words[-2:-1])
+    return (last in ("key", "pwd", "auth") and before != "cache") or (
+        last.endswith("token") and before not in OF_TEXTS
+    )
+
+
+def _fields(value: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """List the fields at any depth, and what they hold; a list's parts have its name."""
     if isinstance(value, dict):
-        yield from value
-    inner = value.values() if isinstance(value, dict) else value
-    if isinstance(inner, Iterable) and not isinstance(inner, str):
-        for part in inner:
-            yield from _names(part)
+        for key, inner in value.items():
+            yield key, inner
+            yield from _fields(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield name, inner
+            yield from _fields(inner, name)
 
 
 def read(request: Request, status: int, data: bytes) -> Completion | Fault:
@@ -146,28 +186,51 @@ def read(request: Request, status: int, data: bytes) -> Completion | Fault:
         told = ": ".join(
             filter(None, (f"{status} {responses.get(status, '')}".strip(), says(data)))
         )
-        return Fault(told, retry=retry, status=status, stop=status in (401, 402) or quota)
+        return Fault(told, retry=retry, status=status, stop=status in (401, 402, 407) or quota)
     try:
         reply = REPLY.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Fault(f"an answer that cannot be read ({first_line(error)})", retry=True)
+        told = f"an answer that cannot be read ({first_line(error)})"
+        return _thrown_away(told, _bill(data), retry=True, paid=True)
     if not reply.choices:  # some servers answer 200 and put an error in
-        return Fault(f"an answer without choices: {says(data)}", retry=True)
+        told = f"an answer without choices: {says(data)}"
+        return _thrown_away(told, reply, retry=True)
     choice = reply.choices[0]
     finish = FINISHES.get(choice.finish_reason or "")
     if finish is None:
         ended = f"ended with finish_reason {choice.finish_reason!r}"
-        return Fault(ended, retry=choice.finish_reason not in FINAL)
-    said, usage = choice.message, reply.usage or _Usage()
+        busy = choice.finish_reason in BUSY
+        return _thrown_away(ended, reply, retry=choice.finish_reason not in FINAL, paid=not busy)
+    said, (prompt_tokens, completion_tokens) = choice.message, reply.tokens()
     thought = said.reasoning_content or said.reasoning or ""
     thought = thought if request.prefill else thought.lstrip()  # what is continued may need a space
     return Completion(
         id=request.id,
         text=join(thought, said.content or "", whole=finish == "stop"),
         finish=finish,
-        prompt_tokens=usage.prompt_tokens or 0,
-        completion_tokens=usage.completion_tokens or 0,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
         served_model=reply.model or "",
+    )
+
+
+def _bill(data: bytes) -> _Bill:
+    """Read what an answer that is otherwise none used."""
+    try:
+        return BILL.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Bill()
+
+
+def _thrown_away(reason: str, bill: _Bill, *, retry: bool, paid: bool = False) -> Fault:
+    read, written = bill.tokens()
+    counted = bool(read or written)
+    return Fault(
+        reason,
+        retry=retry,
+        paid=paid or counted,
+        prompt_tokens=read,
+        completion_tokens=written,
     )
 
 

@@ -18,12 +18,13 @@ import re
 import resource
 import signal
 import threading
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from operator import length_hint
 from typing import Any
 from urllib.parse import urlsplit
 
+from skythought import progress
 from skythought.backends import chat
 from skythought.backends.asking import Asking
 from skythought.errors import UserError, require
@@ -91,51 +92,68 @@ class OpenAI:
         _allow_open_files(at_once)
         with _rare_collections(), asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             asking = Asking(self, requests, sampling)
-            ctrl_c = _CtrlC(runner, asking.wake)
-            try:
-                ctrl_c.hold(asking.open())
-                while asking.tasks or asking.more or asking.finished:
-                    ctrl_c.hold(asking.step())
-                    if ctrl_c.pressed:
-                        yield from asking.take(self.concurrency)
-                        raise KeyboardInterrupt
-                    yield from asking.take()
-                if asking.failure is not None:
-                    raise asking.failure
-            finally:
-                ctrl_c.hold(asking.close())
+            with _CtrlC(runner, asking) as ctrl_c:
+                try:
+                    runner.run(asking.open())
+                    while asking.tasks or asking.more or asking.finished:
+                        if getattr(requests, "stopped", False) and not asking.stopped:
+                            asking.stop()
+                        runner.run(asking.step())
+                        if ctrl_c.presses > 1:
+                            break
+                        yield from asking.take()
+                    if ctrl_c.presses < 2 and asking.failure is not None:
+                        raise asking.failure
+                finally:
+                    runner.run(asking.close())
+                    ctrl_c.over = True
+                if ctrl_c.presses:
+                    yield from asking.take(len(asking.finished))
+                    raise KeyboardInterrupt
 
 
 class _CtrlC:
-    """Ctrl-C while an event loop runs.
+    """Ctrl-C, or the end that a scheduler asks for (SIGTERM), while an event loop runs.
 
     Raised in its midst it would lose callbacks, and what waits for them would wait for ever. So the
-    first one stops the work at its next wait, and only the second is raised where it arrives.
+    first one stops what is new and waits for what is out, and the second gives that up; it is
+    raised where it arrives only when no loop runs.
     """
 
-    def __init__(self, runner: asyncio.Runner, wake: asyncio.Event) -> None:
-        self.runner, self.wake, self.pressed = runner, wake, False
+    def __init__(self, runner: asyncio.Runner, asking: Asking) -> None:
+        self.runner, self.asking = runner, asking
+        self.presses = 0
+        self.over = False  # nothing is out any more
+        self.before: dict[int, Any] = {}
 
-    def hold(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run some work; `pressed` says afterwards whether Ctrl-C came."""
-        ours = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        )
-        if ours:
-            signal.signal(signal.SIGINT, self.press)
-        try:
-            self.runner.run(work)
-        finally:
-            if ours:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+    def __enter__(self) -> _CtrlC:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
+                    self.before[number] = signal.signal(number, self.press)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
     def press(self, *_: object) -> None:
-        """Note the first Ctrl-C and wake the loop; raise the second."""
-        if self.pressed:
+        """Note a Ctrl-C and wake the loop."""
+        self.presses += 1
+        loop = self.runner.get_loop()
+        if self.over or (self.presses > 1 and not loop.is_running()):
             raise KeyboardInterrupt
-        self.pressed = True
-        self.runner.get_loop().call_soon_threadsafe(self.wake.set)
+        loop.call_soon_threadsafe(self.stop)
+
+    def stop(self) -> None:
+        """Send nothing new, and say what is waited for."""
+        asking = self.asking
+        if not asking.stopped or self.presses == 1:
+            asking.stop()
+            if n := len(asking.sending):
+                answers = "1 answer" if n == 1 else f"{n:,} answers"
+                progress.say(f"stopping: waiting for {answers}; press again to give up {n:,}")
+        asking.wake.set()
 
 
 def _checked(base_url: str) -> str:

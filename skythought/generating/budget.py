@@ -32,9 +32,11 @@ class Budget:
     ) -> None:
         self.price, self.limit, self.max_tokens = price, limit, max_tokens
         written = found.completion_tokens + found.uncounted * max_tokens
-        self.spent = price.of(found.prompt_tokens, written) if price is not None else 0.0
+        read, lost = found.prompt_tokens + found.wasted[0], found.wasted[1]
+        self.spent = price.of(read, written + lost) if price is not None else 0.0
         self.held: dict[str, float] = {}  # dollars that requests on their way may cost at most
         self.total_held = 0.0
+        self.lost: dict[str, float] = {}  # dollars of answers thrown away, while asked again
 
     def worst(self, request: Request) -> float:
         """Give what a request costs at most: a token has at least one byte."""
@@ -55,12 +57,22 @@ class Budget:
         self.total_held += worst
         return True
 
+    def affords(self, request: Request, prompt_tokens: int, completion_tokens: int) -> bool:
+        """Count an answer that was thrown away; False where asking again cannot be paid."""
+        if self.price is None:
+            return True
+        cost = self.price.of(prompt_tokens, completion_tokens)
+        self.spent += cost
+        self.lost[request.id] = self.lost.get(request.id, 0.0) + cost
+        return self.limit is None or self.spent + self.total_held <= self.limit
+
     def pay(self, request: Request, completion: Completion) -> None:
         """Count what an answer cost; the most it can have, where its tokens were not counted."""
         worst = self.held.pop(request.id, 0.0)
         self.total_held = self.total_held - worst if self.held else 0.0
         if self.price is None:
             return
+        self.spent += self.price.of(*completion.wasted) - self.lost.pop(request.id, 0.0)
         if completion.prompt_tokens or completion.completion_tokens:
             self.spent += self.price.of(completion.prompt_tokens, completion.completion_tokens)
         elif completion.finish != "error":

@@ -32,6 +32,7 @@ class _Row(msgspec.Struct):
     finish: Finish = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    wasted: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -39,19 +40,36 @@ class Found:
     """What the rows of a run add up to; kept up while the run goes on."""
 
     finished: set[str] = field(default_factory=set)  # ids of traces that are no errors
+    failed: set[str] = field(default_factory=set)  # ids of which there are errors only
+    errors: int = 0  # samples that failed in this run
     truncated: int = 0
     prompt_tokens: int = 0  # of all rows, errors and rows twice included: all are paid for
     completion_tokens: int = 0
     uncounted: int = 0  # answers of which nobody said how many tokens they have
     damaged: dict[int, str] = field(default_factory=dict)  # line number, from 1 -> why
     lines: int = 0
+    torn: bool = False  # the last line has no end
 
-    def add(self, key: str, finish: Finish, prompt_tokens: int, completion_tokens: int) -> None:
+    wasted: tuple[int, int] = (0, 0)  # prompt and completion tokens of answers thrown away
+
+    def add(
+        self,
+        key: str,
+        finish: Finish,
+        prompt_tokens: int,
+        completion_tokens: int,
+        wasted: tuple[int, int] = (0, 0),
+    ) -> None:
         """Count one row."""
+        self.wasted = self.wasted[0] + wasted[0], self.wasted[1] + wasted[1]
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
-        if finish == "error" or key in self.finished:
+        if key in self.finished:
             return
+        if finish == "error":
+            self.failed.add(key)
+            return
+        self.failed.discard(key)
         self.finished.add(key)
         self.truncated += finish == "length"
         self.uncounted += not (prompt_tokens or completion_tokens)
@@ -68,6 +86,7 @@ def read(path: Path) -> Found:
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 number -= 1
+                found.torn = True
                 break
             try:
                 row = decode(line)
@@ -77,7 +96,7 @@ def read(path: Path) -> Found:
                 if line.strip():
                     found.damaged[number] = first_line(error)
                 continue
-            add(row.id, row.finish, row.prompt_tokens, row.completion_tokens)
+            add(row.id, row.finish, row.prompt_tokens, row.completion_tokens, row.wasted)
     found.lines = number
     return found
 
@@ -104,11 +123,17 @@ def refuse_damaged(path: Path, found: Found, *, strict: bool) -> None:
 def put_aside(path: Path, found: Found) -> None:
     """Move the damaged lines of a file into another beside it, and say so.
 
-    The rest stays as it is, and is at no moment missing.
+    The rest stays as it is, and is at no moment missing. A torn last line, which is cut off when
+    the file is written on, is told too.
 
     Raises:
         UserError: the disk is full or the place may not be written.
     """
+    if found.torn:
+        progress.say(
+            f"{path}:{found.lines + 1}: the last line is not whole; it is cut off and its sample "
+            "asked again"
+        )
     if not found.damaged:
         return
     part, aside = path.with_name(path.name + ".part"), path.with_name(ASIDE)

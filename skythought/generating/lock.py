@@ -1,21 +1,24 @@
 """One process at a time writes a run folder.
 
 The lock belongs to the open file, so it ends with its process, however that ends. The file stays:
-one that is taken away could be locked by two.
+one that is taken away could be locked by two. Where the file system has no locks, that is said and
+the run goes on without.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import platform
 from pathlib import Path
 from types import TracebackType
 
-from skythought import store
+from skythought import progress, store
 from skythought.errors import UserError, plain
 
 NAME = ".lock"
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)  # some network mounts
 
 
 class Lock:
@@ -48,8 +51,13 @@ class Lock:
                 f"{self.folder}: {_by(holder)} is writing it; {_todo(holder)}"
             ) from error
         except OSError as error:
-            os.close(self.file)
-            raise store.disk_error(error, path) from error
+            if error.errno not in NO_LOCKS:
+                os.close(self.file)
+                raise store.disk_error(error, path) from error
+            progress.say(
+                f"warning: {path}: this file system has no locks ({error.strerror}); see that "
+                "no other command writes this folder"
+            )
         return self
 
     def __exit__(

@@ -59,6 +59,7 @@ class Work:
     def __init__(self, problems: Sequence[Problem], asked: Asked, finished: set[str]) -> None:
         self.problems, self.asked = problems, asked
         self.missing = missing(problems, asked, finished)
+        self.wanted = len(problems) * asked.n
         self.next = 0  # place in `missing` of the one to ask next
         self.open: dict[str, tuple[Problem, Request]] = {}  # asked and not answered
 
@@ -94,13 +95,15 @@ class Queue(Iterator[Request]):
     def __init__(self, work: Work, budget: Budget) -> None:
         self.work, self.budget = work, budget
         self.short = False  # ended for want of money
+        self.stopped = False  # ended by who takes the answers; nothing is asked again either
+        self.affords = budget.affords
 
     def __iter__(self) -> Queue:
         return self
 
     def __next__(self) -> Request:
         work = self.work
-        if self.short or work.next == len(work.missing):
+        if self.short or self.stopped or work.next == len(work.missing):
             raise StopIteration
         problem, request = work.request(work.next)
         if not self.budget.hold(request):
@@ -134,4 +137,5 @@ def trace(problem: Problem, request: Request, completion: Completion, asked: Ask
         error=completion.error,
         served_model=completion.served_model or UNSET,
         prefill=request.prefill or UNSET,
+        wasted=completion.wasted if any(completion.wasted) else UNSET,
     )
