@@ -56,6 +56,25 @@ LAST_ROOT = re.compile(
     r"(?<![\w.,)}/+-])(?<![\d)] [+-] )-?(?:\d+ ?(?:[*·] ?)?)?"
     r"(?:\\?(?<![a-zA-Z])sqrt ?(?:\(\d+\)|\{\d+\})|√(?:\d+|\(\d+\)))(?:/\d+)?(?=\D*$)"
 )
+MAX_SENTENCE_CHARS = 2_000
+MINUS = re.compile("\N{MINUS SIGN}|(?<![\\w)}] )(?<![\\w)}])\N{EN DASH}(?=[\\d.])")
+EMPHASIS = re.compile(r"(?<![\w)}])\*\*|\*\*(?![\w({-])")  # ** in x**2 is a power
+NUMBER = re.compile(r"(?<![\d\w)}])-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)|\d[\d,]*(?:\.\d+)?")
+# $...$, \(...\) and \[...\]; "$5 and $3" are prices.
+FORMULA = re.compile(
+    r"(?<!\\)\$\$([^$]+)\$\$|(?<![\\$])\$((?! )[^$\n]+?)(?<![ \\])\$(?!\d)"
+    r"|(?<![\\$])\$( [^$\n]*[\\=^][^$\n]* )\$|\\\(([^\n]+?)\\\)|\\\[(.+?)\\\]",
+    re.DOTALL,
+)
+STATES = re.compile(r"(?:\b(?:is|are|be|equals|gives|get)|[=:])\s*$")
+TUPLE = re.compile(r"\((?: ?-?\d+(?:\.\d+)?(?:/\d+)? ?,)+ ?-?\d+(?:\.\d+)?(?:/\d+)? ?\)")
+TOKEN = r"(?:\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}|[^\s{}$])+"
+CHUNK = re.compile(rf"{TOKEN}(?: (?:[-+*/=^<>·×≠≤≥]|\\[a-zA-Z]+) {TOKEN})*")
+FORMAL_PIECE = re.compile(
+    r"\\[a-zA-Z]|\^|√|sqrt|(?<![a-zA-Z'])[a-zA-Z](?= ?[-+*/=^≠≤≥<>] ?\S)"
+    r"|(?<=[-+*/^]) ?[a-zA-Z](?![a-zA-Z])"
+)
+SCALE = re.compile(r" (?:hundred|thousand|million|billion|trillion)\b")
 BOXED_WITHOUT_BRACES = re.compile(r"\\(?:boxed|fbox)\s+([^\s$]+)")
 # \fbox, a lost backslash, and "\b" that a JSON writer took for a backspace.
 BOX = re.compile(r"(?:\\fbox|(?<![\\a-zA-Z])boxed|\x08oxed)\{")
@@ -120,11 +139,65 @@ def extract(text: str) -> Extracted | None:
 
 
 def last_number(text: str) -> str | None:
-    """Return the last number of a text, 2/3 and sqrt(5) included; the dash of "10-7" is no sign."""
+    r"""Return the last number of a text, or the formula it is a piece of: `\frac{1}{2}`, `2\pi`.
+
+    The dash of "10-7" is no sign. A formula without a digit counts where the text says "is".
+    """
+    whole = MINUS.sub("-", text).replace("\N{EN DASH}", " - ")
+    text = EMPHASIS.sub("", whole[-MAX_SENTENCE_CHARS:])
+    numbers = list(NUMBER.finditer(text))
+    formulas = [m for m in FORMULA.finditer(text) if _is_formula(m)]
+    last = formulas[-1] if formulas else None
+    if last and (not numbers or numbers[-1].start() < last.end()):
+        inside = next(part for part in last.groups() if part is not None).strip()
+        if numbers and last.start() < numbers[-1].start():
+            return _value(inside)
+        if STATES.search(text[: last.start()]):
+            return inside
+    if not numbers:
+        return formats.final_number(whole)
+    found = numbers[-1]
+    piece = text[max(found.start() - MAX_BARE_CHARS, 0) :]
+    offset = len(text) - len(piece)
+    for match in TUPLE.finditer(piece):
+        if match.start() <= found.start() - offset < match.end():
+            return match[0]
+    for match in CHUNK.finditer(piece):
+        if match.start() <= found.start() - offset < match.end() and FORMAL_PIECE.search(match[0]):
+            return _trimmed(match[0].rpartition("=")[2])
     text = re.sub(r"(?<=[\w)}])-(?=\d)", " - ", text)
     end = text[-MAX_BARE_CHARS:]
-    written = LAST_ROOT.search(end) or LAST_FRACTION.search(end)
-    return written[0] if written else formats.final_number(text)
+    if written := LAST_ROOT.search(end) or LAST_FRACTION.search(end):
+        return written[0]
+    found = list(NUMBER.finditer(text))[-1]
+    scale = SCALE.match(text[found.end() :])
+    return found[0].replace(",", "") + (scale[0] if scale else "")
+
+
+def _is_formula(found: re.Match[str]) -> bool:
+    """Say whether what stands between two signs is a formula and not a sentence with prices."""
+    inside = next(part for part in found.groups() if part is not None)
+    words = re.findall(r"[^\W\d_]{3,}", FORMAL.sub(" ", inside))
+    return len(inside) <= MAX_BARE_CHARS and FORMULA_WORDS.issuperset(words)
+
+
+def _value(formula: str) -> str:
+    """Give the right side of an equation between numbers, the whole of any other formula."""
+    left, _, right = formula.rpartition("=")
+    if re.search(r"(?<![a-zA-Z])[a-zA-Z](?![a-zA-Z])", FORMAL.sub(" ", left)) or "\\{" in left:
+        return formula
+    return right.strip() or formula
+
+
+def _trimmed(text: str) -> str:
+    """Take away the punctuation of the sentence and brackets that do not close."""
+    text = text.strip().rstrip(".,;:!?*")
+    for opening, closing in ("()", "[]"):
+        if text.count(closing) > text.count(opening):
+            text = text.removesuffix(closing)
+        elif text.count(opening) > text.count(closing):
+            text = text.removeprefix(opening)
+    return text.strip()
 
 
 def is_bare(text: str) -> bool:
