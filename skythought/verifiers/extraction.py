@@ -31,7 +31,8 @@ MAX_BARE_CHARS = 200
 MAX_BARE_WORDS = 4
 
 ANSWER_IS = re.compile(
-    r"(?:\banswer(?: (?:is|are|was|would be|must be|should be)\b|(?:\*\*)?\s?[:=]|\*\*[ \t]*\n)"
+    r"(?:\banswer(?: (?:(?P<not>(?:is|was|are)n['’]t|can(?:not|'t|’t) be)|is|are|was|would be"
+    r"|must be|should be)\b|(?:\*\*)?\s?[:=]|\*\*[ \t]*\n)"
     r"|^#{1,6} [^\n]{0,40}\banswer[ \t]*\n|答案(?:是|为|:|：))"
     r"(?:\s|[*:])*(?:(?:therefore|thus|then|hence|simply|just|indeed)\b,?\s*)?",
     re.IGNORECASE | re.MULTILINE,
@@ -50,6 +51,24 @@ FORMAL = re.compile(
 )
 EMPHASISED = re.compile(r"\*\*([^*\n]+)\*\*")
 COMPARED_WITH = re.compile(r"\bthan\b", re.IGNORECASE)
+EARLIER = re.compile(
+    r"\b(?:first|initial|previous|earlier|former|old|original|wrong|incorrect)\W*$", re.IGNORECASE
+)
+DENIED = re.compile(r"not\b|neither\b|never\b", re.IGNORECASE)
+BUT = re.compile(r"[,;]?\s*\b(?:but|it is|it's|rather)\s+(?:rather\s+)?", re.IGNORECASE)
+HEDGED = re.compile(
+    r"(?:(?:strictly|somewhat|a little|slightly|much|no|any number|some number)\s+)*"
+    r"(?:(?:less|more|greater|fewer|smaller|larger|lower|higher|bigger) than|between"
+    r"|at (?:least|most)|above|below|under|over)\b|no number\b",
+    re.IGNORECASE,
+)
+# What begins an aside behind an answer: "12 of the 20", "12, since 3 pay 4 each", "12 (3 each)".
+ASIDE = re.compile(
+    r"(?:,|;|\s)\s*(?:and\s+|but\s+)?(?:not|since|because|as|which|where|rather than|given|assuming"
+    r"|when|if|out of the|of the|of which|so)\b"
+    r"|\s\((?=[^()]*[^\W\d_]{3})|\s[\N{EM DASH}\N{EN DASH}]\s",
+    re.IGNORECASE,
+)
 LAST_FRACTION = re.compile(r"(?<![\d/.])-?\d+/\d+(?![\d/]|\.\d)(?=\D*$)")
 # A root with its factor and denominator: 2*sqrt(5)/3, \\sqrt{5}, 3√2.
 LAST_ROOT = re.compile(
@@ -235,20 +254,37 @@ def _boxes(text: str) -> list[str]:
 
 
 def _stated(text: str) -> str:
-    """Give what follows the last "answer is", "" where nothing does."""
+    """Give what follows the last "answer is", "" where nothing does.
+
+    What follows "my first answer was" is passed over where there is another.
+    """
     found = list(ANSWER_IS.finditer(text))
-    return _first_line(text[found[-1].end() :]) if found else ""
+    own = [m for m in found if not EARLIER.search(text[max(m.start() - 20, 0) : m.start()])]
+    if not found:
+        return ""
+    last = (own or found)[-1]
+    stated = _first_line(text[last.end() :])
+    return f"not {stated}" if last["not"] else stated
 
 
 def _within(text: str, rule: str) -> Extracted:
-    """Take a marked passage as it is, or what a marked sentence emphasises, or its last number."""
+    """Take a marked passage as it is, or what a marked sentence emphasises, or a number of it."""
     whole = text if text.count("**") % 2 == 0 else f"**{text}"  # it began within the emphasis
     text = _strip(text)
     if is_bare(text):
         return Extracted(text, rule)
+    if denied := DENIED.match(text):
+        meant = list(BUT.finditer(text, denied.end()))  # the last, so that this ends
+        return _within(text[meant[-1].end() :], rule) if meant else Extracted(text, rule)
     strong = [part for part in map(_strip, EMPHASISED.findall(whole)) if is_bare(part)]
     if strong and any(c.isdigit() for c in strong[-1]):
         return Extracted(strong[-1], f"{rule}, emphasis")
+    if HEDGED.match(text):
+        return Extracted(text, rule)  # bounds are no value
+    begun = ASIDE.search(text)
+    first = _strip(text[: begun.start()]) if begun else ""
+    if first and any(c.isdigit() for c in first) and is_bare(first):
+        return Extracted(first, f"{rule}, beginning")
     last = last_number(COMPARED_WITH.split(text)[0]) or last_number(text)
     return Extracted(text, rule) if last is None else Extracted(last, f"{rule}, last number")
 
