@@ -24,6 +24,7 @@ from skythought.verifiers.notation import (
     DECIMAL,
     Number,
     in_base,
+    is_changed,
     is_rounded,
     is_words,
     number,
@@ -65,6 +66,8 @@ def decide(
         scaled = _converted(expected, said)
         return (True, "text") if scaled in (None, 1) else (False, "unit")
     number_a, number_b = number(flat_a), number(flat_b)
+    if is_changed(b) and not is_changed(a) and number_a:
+        return False, "words"
     if number_a and number_b is None and (lettered := LETTER_UNIT.fullmatch(flat_b)):
         number_b = number(lettered[1])
     if number_a and number_b is None and (only := quantity.alone(said)):

@@ -31,7 +31,8 @@ MAX_BARE_CHARS = 200
 MAX_BARE_WORDS = 4
 
 ANSWER_IS = re.compile(
-    r"(?:\banswer(?: (?:is|are|was|would be|must be|should be)\b|(?:\*\*)?\s?[:=]|\*\*[ \t]*\n)"
+    r"(?:\banswer(?: (?:(?P<not>(?:is|was|are)n['’]t|can(?:not|'t|’t) be)|is|are|was|would be"
+    r"|must be|should be)\b|(?:\*\*)?\s?[:=]|\*\*[ \t]*\n)"
     r"|^#{1,6} [^\n]{0,40}\banswer[ \t]*\n|答案(?:是|为|:|：))"
     r"(?:\s|[*:])*(?:(?:therefore|thus|then|hence|simply|just|indeed)\b,?\s*)?",
     re.IGNORECASE | re.MULTILINE,
@@ -50,12 +51,49 @@ FORMAL = re.compile(
 )
 EMPHASISED = re.compile(r"\*\*([^*\n]+)\*\*")
 COMPARED_WITH = re.compile(r"\bthan\b", re.IGNORECASE)
+EARLIER = re.compile(
+    r"\b(?:first|initial|previous|earlier|former|old|original|wrong|incorrect)\W*$", re.IGNORECASE
+)
+DENIED = re.compile(r"not\b|neither\b|never\b", re.IGNORECASE)
+BUT = re.compile(r"[,;]?\s*\b(?:but|it is|it's|rather)\s+(?:rather\s+)?", re.IGNORECASE)
+HEDGED = re.compile(
+    r"(?:(?:strictly|somewhat|a little|slightly|much|no|any number|some number)\s+)*"
+    r"(?:(?:less|more|greater|fewer|smaller|larger|lower|higher|bigger) than|between"
+    r"|at (?:least|most)|above|below|under|over)\b|no number\b",
+    re.IGNORECASE,
+)
+# What begins an aside behind an answer: "12 of the 20", "12, since 3 pay 4 each", "12 (3 each)".
+ASIDE = re.compile(
+    r"(?:,|;|\s)\s*(?:and\s+|but\s+)?(?:not|since|because|as|which|where|rather than|given|assuming"
+    r"|when|if|out of the|of the|of which|so)\b"
+    r"|\s\((?=[^()]*[^\W\d_]{3})|\s[\N{EM DASH}\N{EN DASH}]\s",
+    re.IGNORECASE,
+)
 LAST_FRACTION = re.compile(r"(?<![\d/.])-?\d+/\d+(?![\d/]|\.\d)(?=\D*$)")
 # A root with its factor and denominator: 2*sqrt(5)/3, \\sqrt{5}, 3√2.
 LAST_ROOT = re.compile(
     r"(?<![\w.,)}/+-])(?<![\d)] [+-] )-?(?:\d+ ?(?:[*·] ?)?)?"
     r"(?:\\?(?<![a-zA-Z])sqrt ?(?:\(\d+\)|\{\d+\})|√(?:\d+|\(\d+\)))(?:/\d+)?(?=\D*$)"
 )
+MAX_SENTENCE_CHARS = 2_000
+MINUS = re.compile("\N{MINUS SIGN}|(?<![\\w)}] )(?<![\\w)}])\N{EN DASH}(?=[\\d.])")
+EMPHASIS = re.compile(r"(?<![\w)}])\*\*|\*\*(?![\w({-])")  # ** in x**2 is a power
+NUMBER = re.compile(r"(?<![\d\w)}])-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)|\d[\d,]*(?:\.\d+)?")
+# $...$, \(...\) and \[...\]; "$5 and $3" are prices.
+FORMULA = re.compile(
+    r"(?<!\\)\$\$([^$]+)\$\$|(?<![\\$])\$((?! )[^$\n]+?)(?<![ \\])\$(?!\d)"
+    r"|(?<![\\$])\$( [^$\n]*[\\=^][^$\n]* )\$|\\\(([^\n]+?)\\\)|\\\[(.+?)\\\]",
+    re.DOTALL,
+)
+STATES = re.compile(r"(?:\b(?:is|are|be|equals|gives|get)|[=:])\s*$")
+TUPLE = re.compile(r"\((?: ?-?\d+(?:\.\d+)?(?:/\d+)? ?,)+ ?-?\d+(?:\.\d+)?(?:/\d+)? ?\)")
+TOKEN = r"(?:\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}|[^\s{}$])+"
+CHUNK = re.compile(rf"{TOKEN}(?: (?:[-+*/=^<>·×≠≤≥]|\\[a-zA-Z]+) {TOKEN})*")
+FORMAL_PIECE = re.compile(
+    r"\\[a-zA-Z]|\^|√|sqrt|(?<![a-zA-Z'])[a-zA-Z](?= ?[-+*/=^≠≤≥<>] ?\S)"
+    r"|(?<=[-+*/^]) ?[a-zA-Z](?![a-zA-Z])"
+)
+SCALE = re.compile(r" (?:hundred|thousand|million|billion|trillion)\b")
 BOXED_WITHOUT_BRACES = re.compile(r"\\(?:boxed|fbox)\s+([^\s$]+)")
 # \fbox, a lost backslash, and "\b" that a JSON writer took for a backspace.
 BOX = re.compile(r"(?:\\fbox|(?<![\\a-zA-Z])boxed|\x08oxed)\{")
@@ -120,11 +158,65 @@ def extract(text: str) -> Extracted | None:
 
 
 def last_number(text: str) -> str | None:
-    """Return the last number of a text, 2/3 and sqrt(5) included; the dash of "10-7" is no sign."""
+    r"""Return the last number of a text, or the formula it is a piece of: `\frac{1}{2}`, `2\pi`.
+
+    The dash of "10-7" is no sign. A formula without a digit counts where the text says "is".
+    """
+    whole = MINUS.sub("-", text).replace("\N{EN DASH}", " - ")
+    text = EMPHASIS.sub("", whole[-MAX_SENTENCE_CHARS:])
+    numbers = list(NUMBER.finditer(text))
+    formulas = [m for m in FORMULA.finditer(text) if _is_formula(m)]
+    last = formulas[-1] if formulas else None
+    if last and (not numbers or numbers[-1].start() < last.end()):
+        inside = next(part for part in last.groups() if part is not None).strip()
+        if numbers and last.start() < numbers[-1].start():
+            return _value(inside)
+        if STATES.search(text[: last.start()]):
+            return inside
+    if not numbers:
+        return formats.final_number(whole)
+    found = numbers[-1]
+    piece = text[max(found.start() - MAX_BARE_CHARS, 0) :]
+    offset = len(text) - len(piece)
+    for match in TUPLE.finditer(piece):
+        if match.start() <= found.start() - offset < match.end():
+            return match[0]
+    for match in CHUNK.finditer(piece):
+        if match.start() <= found.start() - offset < match.end() and FORMAL_PIECE.search(match[0]):
+            return _trimmed(match[0].rpartition("=")[2])
     text = re.sub(r"(?<=[\w)}])-(?=\d)", " - ", text)
     end = text[-MAX_BARE_CHARS:]
-    written = LAST_ROOT.search(end) or LAST_FRACTION.search(end)
-    return written[0] if written else formats.final_number(text)
+    if written := LAST_ROOT.search(end) or LAST_FRACTION.search(end):
+        return written[0]
+    found = list(NUMBER.finditer(text))[-1]
+    scale = SCALE.match(text[found.end() :])
+    return found[0].replace(",", "") + (scale[0] if scale else "")
+
+
+def _is_formula(found: re.Match[str]) -> bool:
+    """Say whether what stands between two signs is a formula and not a sentence with prices."""
+    inside = next(part for part in found.groups() if part is not None)
+    words = re.findall(r"[^\W\d_]{3,}", FORMAL.sub(" ", inside))
+    return len(inside) <= MAX_BARE_CHARS and FORMULA_WORDS.issuperset(words)
+
+
+def _value(formula: str) -> str:
+    """Give the right side of an equation between numbers, the whole of any other formula."""
+    left, _, right = formula.rpartition("=")
+    if re.search(r"(?<![a-zA-Z])[a-zA-Z](?![a-zA-Z])", FORMAL.sub(" ", left)) or "\\{" in left:
+        return formula
+    return right.strip() or formula
+
+
+def _trimmed(text: str) -> str:
+    """Take away the punctuation of the sentence and brackets that do not close."""
+    text = text.strip().rstrip(".,;:!?*")
+    for opening, closing in ("()", "[]"):
+        if text.count(closing) > text.count(opening):
+            text = text.removesuffix(closing)
+        elif text.count(opening) > text.count(closing):
+            text = text.removeprefix(opening)
+    return text.strip()
 
 
 def is_bare(text: str) -> bool:
@@ -162,20 +254,37 @@ def _boxes(text: str) -> list[str]:
 
 
 def _stated(text: str) -> str:
-    """Give what follows the last "answer is", "" where nothing does."""
+    """Give what follows the last "answer is", "" where nothing does.
+
+    What follows "my first answer was" is passed over where there is another.
+    """
     found = list(ANSWER_IS.finditer(text))
-    return _first_line(text[found[-1].end() :]) if found else ""
+    own = [m for m in found if not EARLIER.search(text[max(m.start() - 20, 0) : m.start()])]
+    if not found:
+        return ""
+    last = (own or found)[-1]
+    stated = _first_line(text[last.end() :])
+    return f"not {stated}" if last["not"] else stated
 
 
 def _within(text: str, rule: str) -> Extracted:
-    """Take a marked passage as it is, or what a marked sentence emphasises, or its last number."""
+    """Take a marked passage as it is, or what a marked sentence emphasises, or a number of it."""
     whole = text if text.count("**") % 2 == 0 else f"**{text}"  # it began within the emphasis
     text = _strip(text)
     if is_bare(text):
         return Extracted(text, rule)
+    if denied := DENIED.match(text):
+        meant = list(BUT.finditer(text, denied.end()))  # the last, so that this ends
+        return _within(text[meant[-1].end() :], rule) if meant else Extracted(text, rule)
     strong = [part for part in map(_strip, EMPHASISED.findall(whole)) if is_bare(part)]
     if strong and any(c.isdigit() for c in strong[-1]):
         return Extracted(strong[-1], f"{rule}, emphasis")
+    if HEDGED.match(text):
+        return Extracted(text, rule)  # bounds are no value
+    begun = ASIDE.search(text)
+    first = _strip(text[: begun.start()]) if begun else ""
+    if first and any(c.isdigit() for c in first) and is_bare(first):
+        return Extracted(first, f"{rule}, beginning")
     last = last_number(COMPARED_WITH.split(text)[0]) or last_number(text)
     return Extracted(text, rule) if last is None else Extracted(last, f"{rule}, last number")
 

@@ -23,7 +23,24 @@ from skythought.verifiers.rules import DEFAULT, Rules
 MIN_PLACES = 4  # decimals with fewer places are compared exactly
 MAX_PLACES = 6  # to which expressions are compared with decimals
 EXACT_PLACES = 14  # where they are not to be rounded
-SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
+# Words behind a number that change it, and are no unit.
+OPERATIONS = frozenset(
+    {
+        *("plus", "minus", "divided", "multiplied", "over", "than", "factorial", "squared"),
+        *("cubed", "power", "root", "modulo", "choose", "not", "or", "and", "to"),
+        *("half", "halves", "third", "thirds", "quarter", "quarters", "fifths", "tenths"),
+        *("hundredths", "thousandths", "score", "gross", "quadrillion", "googol"),
+        *(f"{scale}s" for scale in SCALES),
+    }
+)
 COUNTS = (
     *("zero", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -79,7 +96,7 @@ SIGNS = str.maketrans(
 RAISED = re.compile(r"[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 VULGAR = re.compile(r"[¼-¾⅐-⅞]")
 ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|(\d+|[a-zA-Z]))")
-TEXT_UNIT = re.compile(r"(?<=[\d}iI)])\s*\\text\{[^{}]*\}\s*(?:\^\{?\d\}?)?$")
+TEXT_UNIT = re.compile(r"(?<=[\d}iI)])\s*\\text\{([^{}]*)\}\s*(?:\^\{?\d\}?)?$")
 WORD_UNIT = re.compile(r"(?<=[\d}])\s+([a-zA-Z][a-zA-Z /.]*?)(?:\^\{?\d\}?)?$")
 NAME_LAST = re.compile(r"^([^=<>]+?)\s*=\s*([a-zA-Z])$")
 NAME = re.compile(
@@ -107,6 +124,10 @@ SAID = {
 RELATION = re.compile(r"\\(l|g)(?:eq|eqslant|eqq)(?![a-zA-Z])")
 BASE = re.compile(r"([0-9A-Za-z]+)_\{?\(?(\d{1,2})\)?\}?")
 REPEATING = re.compile(r"([+-]?)(\d*)\.(\d*)\\overline\{(\d+)\}")
+
+
+# "5 times ten" and "5 times x", but not "5 times" and "5 times a day".
+TIMES = re.compile(rf"\btimes (?:\d|[b-z]\b|(?:{'|'.join(COUNTS)})\b)", re.IGNORECASE)
 
 
 class Number(NamedTuple):
@@ -140,7 +161,7 @@ def unify(text: str) -> str:
     text = re.sub(r"(?<![\\a-zA-Z])sqrt\(([^()]*)\)", r"\\sqrt{\1}", text)
     text = re.sub(r"(?<![\\a-zA-Z])pi(?![a-zA-Z])", r"\\pi", text)
     whole = re.fullmatch(r"\\text\{([^{}]*)\}", text)
-    text = whole[1].strip() if whole else TEXT_UNIT.sub("", text)
+    text = whole[1].strip() if whole else TEXT_UNIT.sub(_text_unit, text)
     text = SAID.get(text.lower().removeprefix("the ").removesuffix("s"), text)
     unit = WORD_UNIT.search(text)
     text = _without_unit(text, unit) if unit else text
@@ -208,6 +229,14 @@ def is_words(text: str) -> bool:
     return bool(re.fullmatch(r"[^\W\d_][\w\s.,:'’-]*", text)) and max(map(len, words)) >= 3
 
 
+def is_changed(text: str) -> bool:
+    """Say whether a text is a number and words that make another of it: "5 less than x"."""
+    behind = re.fullmatch(rf"[+-]?{DECIMAL}\s+([a-zA-Z][\w\s]*)", text)
+    words = behind[1].lower().split() if behind else []
+    changed = any(word in OPERATIONS or word in SCALES for word in words)
+    return changed or bool(behind and TIMES.search(behind[1]))
+
+
 def is_rounded(n: Number) -> bool:
     """Say whether a decimal has enough places to be the rounding of something."""
     return bool(n.places) and min(n.places, n.digits) >= MIN_PLACES
@@ -259,9 +288,15 @@ def _braces(found: re.Match[str]) -> str:
     return f"\\frac{above}{below}"
 
 
+def _text_unit(found: re.Match[str]) -> str:
+    """Drop a unit; words that change a number are left for `_without_unit`."""
+    words = set(re.findall(r"[a-z]+", found[1].lower()))
+    return f" {found[1].strip()}" if words & (OPERATIONS | set(SCALES)) else ""
+
+
 def _without_unit(text: str, unit: re.Match[str]) -> str:
     words = [word.strip(".").lower() for word in re.split(r"[ /]+", unit[1]) if word.strip(".")]
-    if any(word in FUNCTIONS for word in words):
+    if any(word in FUNCTIONS or word in OPERATIONS for word in words) or TIMES.search(unit[1]):
         return text
     if not words or not all(len(w) >= 3 or w in SHORT_UNITS for w in words[:1]):
         return text
