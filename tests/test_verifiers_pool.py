@@ -138,13 +138,24 @@ def test_jobs_are_taken_as_they_are_needed(own: str) -> None:
             yield job
 
     with Pool(2) as made:
-        next(made.grade(source()))
+        grading = made.grade(source())
+        next(grading)
         assert 1 <= taken <= 2 * pool.CHUNK
         pids = made.pids
+        grading.close()
     assert 1 <= len(pids) <= 2
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_grading_that_is_left_leaves_nothing_to_the_next(own: str) -> None:
+    with Pool(2) as made:
+        left = made.grade(jobs(own, *["7"] * 40))
+        next(left)
+        left.close()
+        found = {v.id: v.outcome for v in made.grade(jobs(own, *"78" * 10))}
+    assert found == {f"{i}": "incorrect" if i % 2 else "correct" for i in range(20)}
 
 
 def test_no_more_workers_than_there_is_to_do(own: str) -> None:

@@ -77,28 +77,38 @@ class MathProcess:
         Raises:
             UserError: math-verify is not installed or does not start.
         """
-        line = msgspec.json.encode(Question(expected, said, places)) + b"\n"
         with self._lock:
-            if self._asked >= QUESTIONS:
+            try:
+                return self._ask(Question(expected, said, places))
+            except BaseException:  # Ctrl-C or the caller's alarm: its reply is not for the next
                 self._stop()
-            for _ in range(2):  # once more where the process was found dead
-                process = self._running()
-                assert process.stdin is not None
-                try:
-                    process.stdin.write(line)
-                    break
-                except BrokenPipeError:
-                    self._stop()
-            else:
-                return "math-verify process cannot be reached"
-            self._asked += 1
-            answer = _read_line(process, self.deadline_s)
-            if answer:
-                return msgspec.json.decode(answer, type=Reply)
-            reason = self._why(process, timed_out=answer is None)
+                raise
+
+    def _ask(self, question: Question) -> Reply | str:
+        if self._asked >= QUESTIONS:
             self._stop()
-            self._start()
-            return reason
+        for _ in range(2):  # once more where the process was found dead
+            process = self._running()
+            asked = msgspec.structs.replace(question, number=self._asked + 1)
+            try:
+                _write(process, msgspec.json.encode(asked) + b"\n")
+                break
+            except BrokenPipeError:
+                self._stop()
+        else:
+            return "math-verify process cannot be reached"
+        self._asked += 1
+        answer = _read_line(process, self.deadline_s)
+        if answer:
+            reply = msgspec.json.decode(answer, type=Reply)
+            if reply.number == asked.number:
+                return reply
+            reason = "math-verify process answered another question"
+        else:
+            reason = self._why(process, timed_out=answer is None)
+        self._stop()
+        self._start()
+        return reason
 
     def close(self) -> None:
         """End the process; the next question starts a new one."""
@@ -157,6 +167,13 @@ class MathProcess:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _write(process: subprocess.Popen[bytes], line: bytes) -> None:
+    assert process.stdin is not None
+    view = memoryview(line)
+    while view:
+        view = view[process.stdin.write(view) or 0 :]
 
 
 def _read_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes | None:

@@ -89,7 +89,18 @@ class Pool:
         Raises:
             UserError: something that a verifier needs is missing here, or most workers die.
         """
-        source, again = iter(jobs), deque[Job]()
+        try:
+            yield from self._grade(iter(jobs))
+        finally:  # what a worker still says is not for the next
+            self._drop([worker for worker in self._workers if worker.jobs])
+
+    def _drop(self, some: list[_Worker]) -> None:
+        for worker in some:
+            worker.child.stop()
+            self._workers.remove(worker)
+
+    def _grade(self, source: Iterator[Job]) -> Iterator[Verdict]:
+        again = deque[Job]()
         while True:
             self._hand_out(source, again)
             busy = [worker for worker in self._workers if worker.jobs]
@@ -143,8 +154,7 @@ class Pool:
 
     def _give_up(self, worker: _Worker, again: deque[Job], reason: str) -> Verdict:
         """Stop a worker; the job it was at is an error, the others are to be given out again."""
-        worker.child.stop()
-        self._workers.remove(worker)
+        self._drop([worker])
         lost = worker.jobs.popleft()
         again.extend(worker.jobs)
         self._lost += 1
