@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import os
 import queue
-import select
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import time
 import msgspec
 
 from skythought.errors import UserError
+from skythought.verifiers.child import wait
 from skythought.verifiers.math_worker import CPU_S, QUESTIONS, Question, Reply
 
 DEADLINE_S = 60.0  # by the clock, per question: for a process that others keep from running
@@ -182,7 +182,7 @@ def _read_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes | No
     end, line = time.monotonic() + timeout_s, b""
     while not line.endswith(b"\n"):
         left = end - time.monotonic()
-        if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
+        if left <= 0 or not wait([process.stdout], left):
             return None
         part = os.read(process.stdout.fileno(), 65536)
         if not part:

@@ -12,7 +12,6 @@ again.
 from __future__ import annotations
 
 import os
-import select
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -25,7 +24,7 @@ from skythought import verifiers
 from skythought.errors import UserError, plain
 from skythought.records import Verdict
 from skythought.verifiers import Finding, Job
-from skythought.verifiers.child import Child
+from skythought.verifiers.child import Child, wait
 from skythought.verifiers.pool_worker import Reply
 
 MODULE = "skythought.verifiers.pool_worker"
@@ -106,8 +105,8 @@ class Pool:
             busy = [worker for worker in self._workers if worker.jobs]
             if not busy:
                 return
-            wait = max(0.0, min(worker.until for worker in busy) - time.monotonic())
-            ready = set(select.select(busy, [], [], wait)[0])
+            left = max(0.0, min(worker.until for worker in busy) - time.monotonic())
+            ready = set(wait(busy, left))
             for worker in busy:
                 if worker in ready:
                     yield from self._answers(worker, again)
