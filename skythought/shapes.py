@@ -15,7 +15,8 @@ is refused with file:line and what was expected.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,19 @@ def files(path: Path) -> list[Path]:
     return [path]
 
 
-def rows(path: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+def rows(
+    path: Path, damaged: Callable[[Path, int, str], None] | None = None
+) -> Iterator[tuple[Path, int, dict[str, Any]]]:
     """Yield (file, line number, row) of every row of a file or folder, in order.
+
+    A line that is not a JSON object goes to `damaged`, where that is given.
 
     Raises:
         UserError: nothing there, or a line that is not a JSON object (named as file:line).
     """
     for file in files(path):
-        for number, row in store.read_rows(file):
+        told = partial(damaged, file) if damaged else None
+        for number, row in store.read_rows(file, told):
             yield file, number, row
 
 

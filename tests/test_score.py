@@ -318,3 +318,22 @@ def test_real_traces(shared: Path, tmp_path: Path) -> None:
     assert sum(counts.values()) == len(some)
     assert counts["correct"] >= 0.9 * known
     assert counts["error"] == len(some) - known > 0
+
+
+def test_damage_in_a_run_folder_costs_its_lines(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "traces.jsonl"
+    good = path.read_text()
+    path.write_text('{"torn\n{"id": "no trace"}\n' + good)
+    with pytest.raises(UserError, match=r"traces\.jsonl:1: not valid JSON"):
+        score.run(Config(run_dir=folder, stop_at_damage=True))
+    assert not (folder / "verdicts.jsonl").exists()
+    counts = {**COUNTS, "error": COUNTS.get("error", 0) + 2}
+    assert score.run(Config(run_dir=folder)) == counts
+    assert "rows that cannot be used: 2; the first: " in capsys.readouterr().err
+    told = [v.detail for v in verdicts(folder / "verdicts.jsonl") if v.rule == "row not usable"]
+    assert [detail.partition("traces.jsonl:")[2][:2] for detail in told] == ["1:", "2:"]
+    path.write_text('{"torn\n')
+    with pytest.raises(UserError, match=r"traces\.jsonl:1: not valid JSON"):
+        score.run(Config(run_dir=folder))

@@ -15,7 +15,8 @@ from skythought import tasks, verifiers
 from skythought.errors import UserError
 from skythought.records import Problem
 from skythought.verifiers import gym, gym_worker
-from skythought.verifiers.gym_worker import Reply
+from skythought.verifiers.child import Child
+from skythought.verifiers.gym_worker import Question, Reply
 
 CHECK = verifiers.get("reasoning_gym").check
 
@@ -211,12 +212,12 @@ def test_an_interrupted_answer_leaves_no_score_to_the_next(monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(gym.Child, "receive", interrupt)
+        patched.setattr(Child, "receive", interrupt)
         with pytest.raises(KeyboardInterrupt):
             CHECK(asked, f"<answer>{asked.answer}</answer>")
     assert CHECK(asked, f"<answer>{asked.answer}1</answer>").outcome == "incorrect"
     assert gym.PROCESS._child is not None
-    late = gym.Question(dataset="chain_sum", answer=asked.answer, entry=asked.extra["gym"])
+    late = Question(dataset="chain_sum", answer=asked.answer, entry=asked.extra["gym"])
     gym.PROCESS._child.send(msgspec.json.encode(late) + b"\n")
     found = CHECK(asked, f"<answer>{asked.answer}1</answer>")
     assert found.detail == "answered another question"

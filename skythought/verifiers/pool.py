@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -82,7 +82,7 @@ class Pool:
             worker.child.stop()
         self._workers = []
 
-    def grade(self, jobs: Iterable[Job]) -> Iterator[Verdict]:
+    def grade(self, jobs: Iterable[Job]) -> Generator[Verdict, None, None]:
         """Yield one verdict per job, as they are made.
 
         Raises:
