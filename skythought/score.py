@@ -28,6 +28,7 @@ from skythought.errors import UserError
 from skythought.grading import How, Kind
 from skythought.records import Problem, Trace, digest
 from skythought.tasks import benchmarks
+from skythought.verifiers import code
 
 Pair = tuple[Problem, Trace]
 NO_QUESTION = (*shapes.QUESTIONS, "messages", "conversations", "completion", "thought")
@@ -268,6 +269,9 @@ def _pair(row: dict[str, Any]) -> Pair:
     asked = next((m.content for m in reversed(trace.messages) if m.role == "user"), "")
     wanted = (*benchmarks.ANSWERS, benchmarks.SOLUTION, *benchmarks.TEST_FIELDS, "choices", "gym")
     reference = {k: row[k] for k in wanted if k in row}
+    if benchmarks.tests_of(reference) is not None and _programs(reference, trace.answer):
+        for key in (*benchmarks.ANSWERS, benchmarks.SOLUTION):
+            reference.pop(key, None)
     if "thought" in row:  # our own Trace: `answer` is what the model said
         reference.pop("answer", None)
     if benchmarks.reference_field(reference) is None and benchmarks.tests_of(reference) is None:
@@ -275,6 +279,14 @@ def _pair(row: dict[str, Any]) -> Pair:
     asking = {"id": trace.problem_id, "problem": asked if asked.strip() else "-", **reference}
     problem = benchmarks.problem(asking, tasks.FILE)
     return (problem if asked.strip() else msgspec.structs.replace(problem, question="")), trace
+
+
+def _programs(reference: Mapping[str, Any], answer: str) -> bool:
+    """Say whether the tests of a row grade it, though it has a reference answer besides."""
+    field = benchmarks.reference_field(reference)
+    wanted = reference[field] if field else ""
+    texts = [answer, *(wanted if isinstance(wanted, list) else [wanted])]
+    return any(isinstance(text, str) and code.extract(text) is not None for text in texts)
 
 
 def _names(config: Config) -> list[str | None]:

@@ -90,6 +90,51 @@ def test_a_line_that_is_no_row_is_an_error_or_the_end(
     assert "rows that cannot be used: 1; the first: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("ended", "outcome", "rule"),
+    [
+        ({"finish_reason": "stop"}, "correct", "boxed; text"),
+        ({"finish_reason": None, "error": None}, "correct", "boxed; text"),
+        ({"finish_reason": "length"}, "no_answer", "truncated"),
+        ({"finish_reason": "MAX_TOKENS"}, "no_answer", "truncated"),
+        ({"finish": "length"}, "no_answer", "truncated"),
+        ({"finish": "error"}, "error", "generation failed"),
+        ({"error": "timed out"}, "error", "generation failed"),
+        ({"error": {"code": 500}}, "error", "generation failed"),
+    ],
+)
+def test_how_an_answer_ended_counts(
+    ended: dict[str, Any], outcome: str, rule: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "mine.jsonl", {"response": "\\boxed{2}", "answer": "2", **ended})
+    assert score.run(Config(input=path)) == {outcome: 1}
+    [found] = verdicts(shapes.verdicts_beside(path))
+    assert found.rule == rule
+
+
+PROGRAM = "```python\ndef f(x):\n    return x\n```"
+
+
+@pytest.mark.parametrize(
+    ("response", "answer", "verifier"),
+    [
+        (PROGRAM, "def f(x):\n    return x", "code"),
+        (PROGRAM, "7", "code"),
+        ("I do not know.", ["def f(x):\n    return x"], "code"),
+        ("It is \\boxed{7}.", "7", "math"),
+    ],
+)
+def test_tests_beside_an_answer_grade_programs(
+    response: str, answer: object, verifier: str, tmp_path: Path
+) -> None:
+    row = {"response": response, "answer": answer, "test_list": ["assert f(1) == 1"]}
+    path = write(tmp_path / "mine.jsonl", row)
+    outcome = "no_answer" if response.startswith("I do") else "correct"
+    assert score.run(Config(input=path, allow_unsafe_execution=True)) == {outcome: 1}
+    [found] = verdicts(shapes.verdicts_beside(path))
+    assert found.verifier.partition("@")[0] == verifier
+
+
 FAILING: list[dict[str, Any]] = [
     {"func_name": "f", "tests": [{"input": "{[1]: 2}", "output": "1"}]},
     {"input_output": "[" * 100_000},
