@@ -9,8 +9,8 @@
 | problem, response | `problem`, `question`, `instruction` or `prompt`; `response` or `output` |
 
 All become `Trace` records: the completion is taken apart by `formats.parse`; an `error` of the row
-is a failed request, a `finish_reason` (or `finish`) of `length` an answer cut off. A row of another shape
-is refused with file:line and what was expected.
+is a failed request, a `finish_reason` (or `finish`) of `length` an answer cut off. A row
+of another shape is refused with file:line and what was expected.
 """
 
 from __future__ import annotations

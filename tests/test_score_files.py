@@ -61,6 +61,7 @@ def test_bad_rows_keep_apart_from_good_ones_of_their_id(tmp_path: Path) -> None:
         assert score.run(Config(input=path)) == {"correct": 1, "error": 5, "incorrect": 1}
     found = verdicts(shapes.verdicts_beside(path))
     assert len({v.id for v in found}) == 7
+    assert len(found) == 7  # an error that stays the same is written once
 
 
 DAMAGED = {
