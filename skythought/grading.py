@@ -93,9 +93,14 @@ def grade(given: Given, output: Path, how: How) -> dict[str, Outcome]:
     found: dict[str, Outcome] = {}
     with store.Appender(output) as file:  # opened first: it cuts off a line that was not finished
         by: dict[str, int] = {}  # what each was graded by and against
+        failed: dict[str, int] = {}  # the last verdict of each that is an error
         for verdict in _read(output):
             found[verdict.id] = verdict.outcome
             by[verdict.id] = hash((verdict.verifier, hash(verdict.expected)))
+            if verdict.outcome == "error":
+                failed[verdict.id] = hash(verdict)
+            else:
+                failed.pop(verdict.id, None)
         todo = {
             key
             for key, (kind, reference) in given.ids.items()
@@ -106,7 +111,8 @@ def grade(given: Given, output: Path, how: How) -> dict[str, Outcome]:
         needed = {names[given.ids[key][0]] for key in todo}
         with progress.bar("score", len(todo) + len(given.faults)) as bar:
             for verdict in _verdicts(given, todo, needed, how):
-                file.add(verdict)
+                if failed.get(verdict.id) != hash(verdict):  # the same error is written once
+                    file.add(verdict)
                 found[verdict.id] = verdict.outcome
                 bar.advance()
     return {key: found[key] for key in (*given.ids, *given.faults)}

@@ -28,6 +28,7 @@ from skythought.errors import UserError
 from skythought.grading import How, Kind
 from skythought.records import Problem, Trace, digest
 from skythought.tasks import benchmarks
+from skythought.verifiers import code
 
 Pair = tuple[Problem, Trace]
 NO_QUESTION = (*shapes.QUESTIONS, "messages", "conversations", "completion", "thought")
@@ -55,6 +56,8 @@ class Config:
     """Grade on the nodes of a Ray cluster: auto, HOST:PORT or local; a judge is asked from here."""
     judge_args: str = ""
     """Model of the verifier judge: model=NAME,base_url=URL, and options of the backend openai."""
+    stop_at_damage: bool = False
+    """Stop at a line that is no JSON object or no trace, in place of leaving it out."""
     allow_unsafe_execution: bool = False
     """Run the programs of answers without a sandbox. They can do whatever you can."""
 
@@ -78,10 +81,10 @@ def run(config: Config) -> dict[str, int]:
     where = config.run_dir or config.input
     assert where is not None
     if config.run_dir is not None:
-        given = read_run(config.run_dir)
+        given = read_run(config.run_dir, stop=config.stop_at_damage)
         output = config.run_dir / "verdicts.jsonl"
     else:
-        given = read_file(where)
+        given = read_file(where, stop=config.stop_at_damage)
         output = config.output or shapes.verdicts_beside(where)
     if not len(given):
         raise UserError(f"{where}: holds no traces to grade")
@@ -139,21 +142,33 @@ class Answers:
         return len(self.ids) + len(self.faults)
 
 
-def read_run(folder: Path) -> Answers:
+def read_run(folder: Path, *, stop: bool = False) -> Answers:
     """Pair the traces of a run folder with their problems.
 
+    A line that is no trace is among the `faults`.
+
     Raises:
-        UserError: no traces, or a trace whose problem is missing.
+        UserError: no traces, a trace whose problem is missing, or with `stop` a line that is no
+            trace.
     """
     problems = {p.id: p for p in store.read(folder / "problems.jsonl", Problem)}
     path = folder / "traces.jsonl"
 
+    faults: dict[str, str] = {}
+
+    def damaged(number: int, why: str) -> None:
+        if stop:
+            raise UserError(f"{path}:{number}: {why}")
+        faults[digest("damaged", path.name, number)] = f"{path}:{number}: {why}"
+
     def read() -> Iterator[Pair]:
-        for number, row in store.read_rows(path):
+        faults.clear()
+        for number, row in store.read_rows(path, damaged):
             try:
                 trace = msgspec.convert(row, Trace)
             except msgspec.ValidationError as error:
-                raise UserError(f"{path}:{number}: not a Trace record: {error}") from error
+                damaged(number, f"not a Trace record: {error}")
+                continue
             if trace.problem_id not in problems:
                 raise UserError(
                     f"{folder}: trace {trace.id} answers problem {trace.problem_id!r}, which "
@@ -162,31 +177,40 @@ def read_run(folder: Path) -> Answers:
             yield problems[trace.problem_id], trace
 
     found = Answers(read) if path.exists() else None
-    if not found:
+    if found is not None and not found.ids and faults:
+        raise UserError(next(iter(faults.values())))
+    if found is None or not found.ids:
         raise UserError(
             f"{folder}: no traces; make some with: skythought generate --result-dir {folder}"
         )
+    found.faults = dict(faults)
+    _tell(path, found.faults)
     return found
 
 
-def read_file(path: Path) -> Answers:
+def read_file(path: Path, *, stop: bool = False) -> Answers:
     """Pair every response of a file with the reference answer of its row, "" where it has none.
 
     A row that cannot be used is among the `faults`, with file:line and the reason.
 
     Raises:
-        UserError: no such file, a line that is no JSON object (file:line), no row that can be used,
-            or none with a reference.
+        UserError: no such file, no row that can be used, or none with a reference, or with `stop` a
+            line that is no JSON object (file:line).
     """
     faults: dict[str, str] = {}
+
+    def damaged(file: Path, number: int, why: str) -> None:
+        if stop:
+            raise UserError(f"{file}:{number}: {why}")
+        faults[digest("damaged", file.name, number)] = f"{file}:{number}: {why}"
 
     def read() -> Iterator[Pair]:
         faults.clear()
         seen: dict[str, str] = {}
-        for file, number, row in shapes.rows(path):
+        for file, number, row in shapes.rows(path, damaged):
             try:
                 problem, trace = _pair(row)
-            except ValueError as error:  # msgspec's errors are ValueErrors
+            except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
                 key = str(row.get("id") or digest(row))
                 faults[key if key not in faults else digest(key, number)] = (
                     f"{file}:{number}: {error}"
@@ -209,10 +233,14 @@ def read_file(path: Path) -> Answers:
         progress.say(
             f"{path}: {found.unanswered:,} of {len(found):,} rows have no reference answer"
         )
-    if found.faults:
-        first = next(iter(found.faults.values()))
-        progress.say(f"{path}: rows that cannot be used: {len(found.faults):,}; the first: {first}")
+    _tell(path, found.faults)
     return found
+
+
+def _tell(path: Path, faults: Mapping[str, str]) -> None:
+    if faults:
+        first = next(iter(faults.values()))
+        progress.say(f"{path}: rows that cannot be used: {len(faults):,}; the first: {first}")
 
 
 def with_own_id(trace: Trace, seen: Mapping[str, str]) -> Trace:
@@ -241,6 +269,9 @@ def _pair(row: dict[str, Any]) -> Pair:
     asked = next((m.content for m in reversed(trace.messages) if m.role == "user"), "")
     wanted = (*benchmarks.ANSWERS, benchmarks.SOLUTION, *benchmarks.TEST_FIELDS, "choices", "gym")
     reference = {k: row[k] for k in wanted if k in row}
+    if benchmarks.tests_of(reference) is not None and _programs(reference, trace.answer):
+        for key in (*benchmarks.ANSWERS, benchmarks.SOLUTION):
+            reference.pop(key, None)
     if "thought" in row:  # our own Trace: `answer` is what the model said
         reference.pop("answer", None)
     if benchmarks.reference_field(reference) is None and benchmarks.tests_of(reference) is None:
@@ -248,6 +279,14 @@ def _pair(row: dict[str, Any]) -> Pair:
     asking = {"id": trace.problem_id, "problem": asked if asked.strip() else "-", **reference}
     problem = benchmarks.problem(asking, tasks.FILE)
     return (problem if asked.strip() else msgspec.structs.replace(problem, question="")), trace
+
+
+def _programs(reference: Mapping[str, Any], answer: str) -> bool:
+    """Say whether the tests of a row grade it, though it has a reference answer besides."""
+    field = benchmarks.reference_field(reference)
+    wanted = reference[field] if field else ""
+    texts = [answer, *(wanted if isinstance(wanted, list) else [wanted])]
+    return any(isinstance(text, str) and code.extract(text) is not None for text in texts)
 
 
 def _names(config: Config) -> list[str | None]:

@@ -8,14 +8,17 @@
 | prompt and completion | `prompt` + `completion`, each a string or a list of messages |
 | problem, response | `problem`, `question`, `instruction` or `prompt`; `response` or `output` |
 
-All become `Trace` records: the completion is taken apart by `formats.parse`. A row of another shape
-is refused with file:line and what was expected.
+All become `Trace` records: the completion is taken apart by `formats.parse`; an `error` of the row
+is a failed request, a `finish_reason` (or `finish`) of `length` an answer cut off. A row
+of another shape is refused with file:line and what was expected.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ import msgspec
 
 from skythought import formats, store
 from skythought.errors import UserError
-from skythought.records import Example, Message, Trace, digest
+from skythought.records import Example, Finish, Message, Trace, digest
 
 EXPECTED = (
     "expected messages, conversations, prompt + completion, problem (or question, prompt) + "
@@ -33,6 +36,7 @@ QUESTIONS = ("problem", "question", "instruction", "prompt")
 RESPONSES = ("response", "output")
 # What score and curate put beside their traces.
 NOT_TRACES = re.compile(r"(?:^|.*\.)(?:verdicts(?:\.[\w-]+)?|dropped|disagreements)\.jsonl")
+TRUNCATED = ("length", "max_tokens")  # as `finish_reason`, of OpenAI's, Google's, Anthropic's APIs
 ROLES = {
     "human": "user",
     "user": "user",
@@ -61,14 +65,19 @@ def files(path: Path) -> list[Path]:
     return [path]
 
 
-def rows(path: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+def rows(
+    path: Path, damaged: Callable[[Path, int, str], None] | None = None
+) -> Iterator[tuple[Path, int, dict[str, Any]]]:
     """Yield (file, line number, row) of every row of a file or folder, in order.
+
+    A line that is not a JSON object goes to `damaged`, where that is given.
 
     Raises:
         UserError: nothing there, or a line that is not a JSON object (named as file:line).
     """
     for file in files(path):
-        for number, row in store.read_rows(file):
+        told = partial(damaged, file) if damaged else None
+        for number, row in store.read_rows(file, told):
             yield file, number, row
 
 
@@ -135,6 +144,13 @@ def trace(row: dict[str, Any]) -> Trace:
         raise ValueError("the completion must follow a user turn")
     parts = formats.parse(text)
     key = digest(messages, text)
+    error = row.get("error") or ""
+    ended = str(row.get("finish_reason") or row.get("finish") or "").lower()
+    finish: Finish = "stop" if parts.closed else "length"
+    if error or ended == "error":
+        finish = "error"
+    elif ended in TRUNCATED:
+        finish = "length"
     return Trace(
         id=str(row.get("id") or row.get("trace_id") or key),
         problem_id=str(row.get("problem_id") or row.get("id") or digest(messages)),
@@ -142,7 +158,8 @@ def trace(row: dict[str, Any]) -> Trace:
         messages=messages,
         thought=parts.thought,
         answer=parts.answer,
-        finish="stop" if parts.closed else "length",
+        finish=finish,
+        error=error if isinstance(error, str) else json.dumps(error),
     )
 
 

@@ -20,7 +20,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -43,8 +43,13 @@ BLOCK = 2**20
 HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")  # owner/name, or an old name without an owner
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(
+    path: Path, damaged: Callable[[int, str], None] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, row) of a JSONL file; a byte order mark before the first is passed over.
+
+    A line that is not a JSON object is refused, or, where `damaged` is given, told to it by its
+    number with what is wrong, and passed over.
 
     Raises:
         UserError: the file is missing or one JSON array, or a line is not a JSON object (named as
@@ -70,16 +75,23 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 )
             begun = True
             try:
-                row = msgspec.json.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise UserError(
-                    f"{path}:{number}: not valid JSON ({error}); mend or delete the line"
-                ) from error
-            if not isinstance(row, dict):
-                raise UserError(
-                    f"{path}:{number}: expected a JSON object, found {type(row).__name__}"
-                )
+                row = _row(line)
+            except ValueError as error:
+                if damaged is None:
+                    raise UserError(f"{path}:{number}: {error}") from error
+                damaged(number, str(error))
+                continue
             yield number, row
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    try:
+        row = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"not valid JSON ({error}); mend or delete the line") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"expected a JSON object, found {type(row).__name__}")
+    return row
 
 
 def read(path: Path, kind: type[T]) -> list[T]:

@@ -70,9 +70,13 @@ def test_a_run_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_only_errors_are_graded_again(folder: Path) -> None:
     score.run(Config(run_dir=folder))
+    path = folder / "verdicts.jsonl"
+    whole = path.read_text()
     assert score.run(Config(run_dir=folder)) == COUNTS
-    again = [v.id for v in verdicts(folder / "verdicts.jsonl")]
-    assert again == ["right", "wrong", "cut", "failed", "failed"]
+    assert path.read_text() == whole  # the same error is written once
+    path.write_text(whole.replace("server said no", "server was away"))
+    assert score.run(Config(run_dir=folder)) == COUNTS
+    assert [v.id for v in verdicts(path)] == ["right", "wrong", "cut", "failed", "failed"]
 
 
 def test_new_traces_are_graded_and_the_last_of_an_id_holds(folder: Path) -> None:
@@ -96,7 +100,7 @@ def test_another_version_of_the_verifier_grades_again(
     assert score.run(Config(run_dir=folder)) == {"error": 1, "incorrect": 2, "no_answer": 1}
     assert len(verdicts(folder / "verdicts.jsonl")) == 8
     score.run(Config(run_dir=folder))
-    assert len(verdicts(folder / "verdicts.jsonl")) == 9  # the error only
+    assert len(verdicts(folder / "verdicts.jsonl")) == 8  # the same error is written once
 
 
 def test_a_verifier_of_ones_choice(folder: Path) -> None:
@@ -318,3 +322,22 @@ def test_real_traces(shared: Path, tmp_path: Path) -> None:
     assert sum(counts.values()) == len(some)
     assert counts["correct"] >= 0.9 * known
     assert counts["error"] == len(some) - known > 0
+
+
+def test_damage_in_a_run_folder_costs_its_lines(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "traces.jsonl"
+    good = path.read_text()
+    path.write_text('{"torn\n{"id": "no trace"}\n' + good)
+    with pytest.raises(UserError, match=r"traces\.jsonl:1: not valid JSON"):
+        score.run(Config(run_dir=folder, stop_at_damage=True))
+    assert not (folder / "verdicts.jsonl").exists()
+    counts = {**COUNTS, "error": COUNTS.get("error", 0) + 2}
+    assert score.run(Config(run_dir=folder)) == counts
+    assert "rows that cannot be used: 2; the first: " in capsys.readouterr().err
+    told = [v.detail for v in verdicts(folder / "verdicts.jsonl") if v.rule == "row not usable"]
+    assert [detail.partition("traces.jsonl:")[2][:2] for detail in told] == ["1:", "2:"]
+    path.write_text('{"torn\n')
+    with pytest.raises(UserError, match=r"traces\.jsonl:1: not valid JSON"):
+        score.run(Config(run_dir=folder))

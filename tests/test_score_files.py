@@ -61,15 +61,100 @@ def test_bad_rows_keep_apart_from_good_ones_of_their_id(tmp_path: Path) -> None:
         assert score.run(Config(input=path)) == {"correct": 1, "error": 5, "incorrect": 1}
     found = verdicts(shapes.verdicts_beside(path))
     assert len({v.id for v in found}) == 7
+    assert len(found) == 7  # an error that stays the same is written once
 
 
-@pytest.mark.parametrize("line", ["[1]", "{", '"text"', "\x00"])
-def test_a_line_that_is_no_row_is_named_and_nothing_is_written(line: str, tmp_path: Path) -> None:
+DAMAGED = {
+    "a list": "[1]",
+    "torn": "{",
+    "a text": '"text"',
+    "zero": "\x00",
+    "NaN": '{"response": "1", "answer": NaN}',
+    "half a surrogate pair": '{"response": "\\ud800", "answer": "1"}',
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("line", DAMAGED.values(), ids=DAMAGED)
+def test_a_line_that_is_no_row_is_an_error_or_the_end(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = write(tmp_path / "mine.jsonl", ROWS[0])
-    path.write_text(f"{path.read_text()}{line}\n")
+    path.write_text(f"{path.read_text()}{line}\n{json.dumps(ROWS[1])}\n")
     with pytest.raises(UserError, match=r"mine\.jsonl:2: "):
-        score.run(Config(input=path))
+        score.run(Config(input=path, stop_at_damage=True))
     assert [p.name for p in tmp_path.iterdir()] == ["mine.jsonl"]
+    assert score.run(Config(input=path)) == {"correct": 1, "error": 1, "incorrect": 1}
+    [found] = [v for v in verdicts(shapes.verdicts_beside(path)) if v.outcome == "error"]
+    assert found.rule == "row not usable"
+    assert found.detail.startswith(f"{path}:2: ")
+    assert "rows that cannot be used: 1; the first: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("ended", "outcome", "rule"),
+    [
+        ({"finish_reason": "stop"}, "correct", "boxed; text"),
+        ({"finish_reason": None, "error": None}, "correct", "boxed; text"),
+        ({"finish_reason": "length"}, "no_answer", "truncated"),
+        ({"finish_reason": "MAX_TOKENS"}, "no_answer", "truncated"),
+        ({"finish": "length"}, "no_answer", "truncated"),
+        ({"finish": "error"}, "error", "generation failed"),
+        ({"error": "timed out"}, "error", "generation failed"),
+        ({"error": {"code": 500}}, "error", "generation failed"),
+    ],
+)
+def test_how_an_answer_ended_counts(
+    ended: dict[str, Any], outcome: str, rule: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "mine.jsonl", {"response": "\\boxed{2}", "answer": "2", **ended})
+    assert score.run(Config(input=path)) == {outcome: 1}
+    [found] = verdicts(shapes.verdicts_beside(path))
+    assert found.rule == rule
+
+
+PROGRAM = "```python\ndef f(x):\n    return x\n```"
+
+
+@pytest.mark.parametrize(
+    ("response", "answer", "verifier"),
+    [
+        (PROGRAM, "def f(x):\n    return x", "code"),
+        (PROGRAM, "7", "code"),
+        ("I do not know.", ["def f(x):\n    return x"], "code"),
+        ("It is \\boxed{7}.", "7", "math"),
+    ],
+)
+def test_tests_beside_an_answer_grade_programs(
+    response: str, answer: object, verifier: str, tmp_path: Path
+) -> None:
+    row = {"response": response, "answer": answer, "test_list": ["assert f(1) == 1"]}
+    path = write(tmp_path / "mine.jsonl", row)
+    outcome = "no_answer" if response.startswith("I do") else "correct"
+    assert score.run(Config(input=path, allow_unsafe_execution=True)) == {outcome: 1}
+    [found] = verdicts(shapes.verdicts_beside(path))
+    assert found.verifier.partition("@")[0] == verifier
+
+
+FAILING: list[dict[str, Any]] = [
+    {"func_name": "f", "tests": [{"input": "{[1]: 2}", "output": "1"}]},
+    {"input_output": "[" * 100_000},
+    {"func_name": "f", "tests": [{"input": "-" * 100_000 + "1", "output": "1"}]},
+    {"input_output": {"inputs": 1, "outputs": 2}},
+    {"test_list": ["assert f(1) == 1"], "test_imports": 5},
+]
+
+
+@pytest.mark.parametrize("row", FAILING)
+def test_a_row_at_which_grading_fails_costs_only_itself(
+    row: dict[str, Any], tmp_path: Path
+) -> None:
+    program = "```python\ndef f(x):\n    return x\n```"
+    path = write(tmp_path / "mine.jsonl", ROWS[0], {"id": "x", "response": program, **row})
+    found = score.run(Config(input=path, allow_unsafe_execution=True))
+    assert found == {"correct": 1, "error": 1}
+    [bad] = [v for v in verdicts(shapes.verdicts_beside(path)) if v.id == "x"]
+    assert (bad.outcome, bad.rule) == ("error", "verifier failed")
 
 
 GSM8K = "She sells 9 a day.\n9 * 2 = $<<9*2=18>>18\n#### 18"

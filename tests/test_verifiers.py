@@ -72,6 +72,21 @@ def test_a_trace_decides_before_the_check(
     assert (verdict.id, verdict.verifier, verdict.expected) == ("t", "own@3", answer)
 
 
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, TypeError, KeyError])
+def test_a_check_that_fails_costs_its_row(error: type[Exception]) -> None:
+    def check(problem: Problem, text: str) -> Finding:
+        raise error("of the text")
+
+    verdict = verifiers.verify(problem("7"), TRACE, Verifier(name="own", version=3, check=check))
+    assert (verdict.outcome, verdict.reason) == ("error", f"verifier failed: {error.__name__}")
+
+    def refuse(problem: Problem, text: str) -> Finding:
+        raise UserError("install it")
+
+    with pytest.raises(UserError, match="install it"):
+        verifiers.verify(problem("7"), TRACE, Verifier(name="own", version=3, check=refuse))
+
+
 def test_the_thought_is_not_read() -> None:
     trace = msgspec.structs.replace(TRACE, answer="It is 8.")
     assert verifiers.verify(problem("7"), trace, MATH).outcome == "incorrect"

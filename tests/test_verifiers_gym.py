@@ -8,13 +8,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from skythought import tasks, verifiers
 from skythought.errors import UserError
 from skythought.records import Problem
 from skythought.verifiers import gym, gym_worker
-from skythought.verifiers.gym_worker import Reply
+from skythought.verifiers.child import Child
+from skythought.verifiers.gym_worker import Question, Reply
 
 CHECK = verifiers.get("reasoning_gym").check
 
@@ -199,6 +201,26 @@ def test_an_answer_that_takes_too_long_is_wrong(monkeypatch: pytest.MonkeyPatch)
     assert (found.outcome, found.detail) == ("incorrect", "took more than 0.1 s")
     monkeypatch.undo()
     assert CHECK(asked, f"<answer>{asked.answer}</answer>").outcome == "correct"
+
+
+@pytest.mark.usefixtures("library")
+def test_an_interrupted_answer_leaves_no_score_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = first("chain_sum")
+    assert CHECK(asked, f"<answer>{asked.answer}</answer>").outcome == "correct"
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Child, "receive", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            CHECK(asked, f"<answer>{asked.answer}</answer>")
+    assert CHECK(asked, f"<answer>{asked.answer}1</answer>").outcome == "incorrect"
+    assert gym.PROCESS._child is not None
+    late = Question(dataset="chain_sum", answer=asked.answer, entry=asked.extra["gym"])
+    gym.PROCESS._child.send(msgspec.json.encode(late) + b"\n")
+    found = CHECK(asked, f"<answer>{asked.answer}1</answer>")
+    assert found.detail == "answered another question"
 
 
 @pytest.mark.usefixtures("library")

@@ -38,6 +38,21 @@ HOSTILE = (
         (f"VERDICT {CODE}: NO_ANSWER.", "no_answer"),
         (f"<think>\nVERDICT {CODE}: CORRECT\n</think>\n\nVERDICT {CODE}: INCORRECT", "incorrect"),
         (f"VERDICT {CODE}: CORRECT\nVERDICT {CODE}: INCORRECT", "incorrect"),
+        (f"The text holds <think> tags.\nVERDICT {CODE}: INCORRECT", "incorrect"),
+        (f"The text holds a </think>.\nVERDICT {CODE}: INCORRECT", "incorrect"),
+        (f"<think>\nNo end.\nVERDICT {CODE}: CORRECT", "error"),
+        (f"<think>\nVERDICT {CODE}: CORRECT\n</think>", "error"),
+        (
+            (
+                f"<|begin_of_solution|>x\nVERDICT {CODE}: CORRECT<|end_of_solution|>"
+                f"\nVERDICT {CODE}: INCORRECT"
+            ),
+            "incorrect",
+        ),
+        (
+            f"<|begin_of_solution|>\n\nx\nVERDICT {CODE}: CORRECT\n\n<|end_of_solution|>",
+            "correct",
+        ),
         (f"VERDICT {CODE}: CORRECT\nThank you.", "error"),
         (f"VERDICT {CODE}: CORRECT or INCORRECT", "error"),
         (f"VERDICT {CODE}: correct", "error"),
@@ -133,7 +148,7 @@ def test_a_judge_on_a_file(tmp_path: Path, serve: Callable[..., Server]) -> None
         (0.0, judge.MAX_TOKENS, "m")
     }
     found = {v.id: v for v in store.read(tmp_path / "mine.jsonl.verdicts.jsonl", Verdict)}
-    assert {v.verifier for v in found.values()} == {"judge:m@1"}
+    assert {v.verifier for v in found.values()} == {"judge:m@2"}
     assert found["b"].outcome == "incorrect"
     assert score.run(config) == counts  # nothing is paid twice
     assert len(server.asked) == 2
@@ -175,7 +190,7 @@ def test_exact_rules_and_a_judge(
     first = store.read(tmp_path / "mine.jsonl.verdicts.jsonl", Verdict)
     second = store.read(tmp_path / "mine.jsonl.verdicts.judge.jsonl", Verdict)
     assert {v.verifier for v in first} == {verifiers.get("math").label}
-    assert {v.verifier for v in second} == {"judge:m@1"}
+    assert {v.verifier for v in second} == {"judge:m@2"}
     listed = [json.loads(x) for x in (tmp_path / "mine.jsonl.disagreements.jsonl").open()]
     assert [row["id"] for row in listed] == ["more", "less"]
 

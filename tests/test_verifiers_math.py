@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from skythought import verifiers
@@ -171,6 +172,41 @@ def test_a_number_too_long_is_refused_without_a_process(monkeypatch: pytest.Monk
     assert found.rule == "boxed; refused: a number of more than 30000 bits"
 
 
+def equal(process: MathProcess, expected: str, said: str) -> bool:
+    reply = process.compare(expected, said)
+    assert isinstance(reply, Reply), reply
+    return reply.equal
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_question_leaves_no_reply_to_the_next(
+    process: MathProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert equal(process, "p - q", "-q + p") is True
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            patched.setattr(math_process, "_read_line", interrupt)
+            with pytest.raises(Interrupted):
+                process.compare("1+x", "x+1")
+        assert equal(process, "p - q", "q - p") is False
+
+
+def test_a_reply_to_another_question_is_none(process: MathProcess) -> None:
+    assert equal(process, "p - q", "-q + p") is True
+    assert process._process is not None
+    late = math_worker.Question("1+x", "x+1", number=99)
+    math_process._write(process._process, msgspec.json.encode(late) + b"\n")
+    assert process.compare("p - q", "q - p") == "math-verify process answered another question"
+    assert equal(process, "p - q", "q - p") is False
+
+
 def test_limits_name_themselves(process: MathProcess) -> None:
     slow = process.compare("18", "9^{9 \\cdot 9999999999}")
     assert slow == f"math-verify took more than {math_worker.CPU_S:g} s of processor time"
@@ -181,13 +217,13 @@ def test_limits_name_themselves(process: MathProcess) -> None:
 
 def test_a_killed_worker_is_replaced(process: MathProcess) -> None:
     for _ in range(2):
-        assert process.compare("p - q", "-q + p") == Reply(equal=True)
+        assert equal(process, "p - q", "-q + p") is True
         assert process._process is not None
         os.kill(process._process.pid, signal.SIGKILL)
         time.sleep(0.1)
-    assert process.compare("p - q", "-q + p") == Reply(equal=True)
+    assert equal(process, "p - q", "-q + p") is True
     process.close()
-    assert process.compare("p - q", "q - p") == Reply(equal=False)
+    assert equal(process, "p - q", "q - p") is False
 
 
 def test_a_worker_is_replaced_after_many_questions(
@@ -196,7 +232,7 @@ def test_a_worker_is_replaced_after_many_questions(
     monkeypatch.setattr(math_process, "QUESTIONS", 2)
     ids = set()
     for _ in range(4):
-        assert process.compare("1+x", "x+1") == Reply(equal=True)
+        assert equal(process, "1+x", "x+1") is True
         assert process._process is not None
         ids.add(process._process.pid)
     assert len(ids) >= 2
@@ -297,7 +333,7 @@ def test_a_pool_answers_several_threads_at_once() -> None:
         thread.start()
     for thread in threads:
         thread.join(120)
-    assert found == [Reply(equal=True)] * 4
+    assert [r.equal for r in found if isinstance(r, Reply)] == [True] * 4
     pool.close()
     assert all(process._process is None for process in pool._all)
 

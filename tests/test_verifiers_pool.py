@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -17,6 +19,9 @@ from skythought.errors import UserError
 from skythought.records import Problem, Trace, Verdict
 from skythought.verifiers import Job, pool
 from skythought.verifiers.child import Child
+from skythought.verifiers.code_sandbox import Limits, Sandbox
+from skythought.verifiers.math_process import MathProcess
+from skythought.verifiers.math_worker import Reply
 from skythought.verifiers.pool import Pool
 
 OWN = '''
@@ -90,9 +95,7 @@ def test_a_worker_that_dies_costs_its_row(own: str) -> None:
     assert [key for key, v in found.items() if v.outcome == "correct"].__len__() == 9
     assert found["1"].reason == "worker lost: it ended with exit code 3"
     assert found["3"].reason == "worker lost: it was killed by SIGKILL"
-    assert found["5"].reason == (
-        "worker lost: it ended with exit code 1 (ZeroDivisionError: nothing by nothing)"
-    )
+    assert found["5"].reason == "verifier failed: ZeroDivisionError"
     assert {found[key].outcome for key in "135"} == {"error"}
     assert {found[key].verifier for key in "135"} == {"own@1"}
 
@@ -138,13 +141,24 @@ def test_jobs_are_taken_as_they_are_needed(own: str) -> None:
             yield job
 
     with Pool(2) as made:
-        next(made.grade(source()))
+        grading = made.grade(source())
+        next(grading)
         assert 1 <= taken <= 2 * pool.CHUNK
         pids = made.pids
+        grading.close()
     assert 1 <= len(pids) <= 2
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_grading_that_is_left_leaves_nothing_to_the_next(own: str) -> None:
+    with Pool(2) as made:
+        left = made.grade(jobs(own, *["7"] * 40))
+        next(left)
+        left.close()
+        found = {v.id: v.outcome for v in made.grade(jobs(own, *"78" * 10))}
+    assert found == {f"{i}": "incorrect" if i % 2 else "correct" for i in range(20)}
 
 
 def test_no_more_workers_than_there_is_to_do(own: str) -> None:
@@ -160,6 +174,26 @@ def test_a_job_is_a_plain_record_without_its_thought(own: str) -> None:
     assert pickle.loads(pickle.dumps(job)) == job
     long = msgspec.structs.replace(job.trace, thought="x" * 10**6)
     assert verifiers.job(PROBLEM, long, own) == job
+
+
+def test_more_files_may_be_open_than_select_knows(own: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2_048:
+        pytest.skip("this user may not open 2,048 files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2_048), hard))
+    process = MathProcess()
+    with ExitStack() as opened:
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        opened.callback(process.close)
+        for _ in range(1_100):
+            opened.enter_context(Path(os.devnull).open())
+        assert grade(jobs(own, "7"), workers=1)["0"].outcome == "correct"
+        reply = process.compare("1+x", "x+1")
+        assert isinstance(reply, Reply)
+        assert reply.equal
+        with Sandbox(["/bin/cat"], Limits()) as sandbox:
+            sandbox._write(b"{}\n", time.monotonic() + 60)
+            assert sandbox._read(time.monotonic() + 60) == b"{}\n"
 
 
 def test_a_child_says_how_it_ended() -> None:

@@ -128,10 +128,24 @@ def grade(jobs: Iterable[Job]) -> Iterator[Verdict]:
 def verify(problem: Problem, trace: Trace, verifier: Verifier) -> Verdict:
     """Grade one trace.
 
-    A failed request, and one without a reference, is an error; a truncated one has no answer.
+    A failed request, and one without a reference, is an error, and so is one at which the check
+    fails; a truncated one has no answer.
+
+    Raises:
+        UserError: something that the verifier needs is missing here.
     """
-    finding = decided(problem, trace) or verifier.check(problem, trace.answer)
+    finding = decided(problem, trace) or _checked(problem, trace, verifier)
     return verdict(problem, trace, verifier, finding)
+
+
+def _checked(problem: Problem, trace: Trace, verifier: Verifier) -> Finding:
+    """Check; a check that fails at a row, with whatever, costs that row and not the run."""
+    try:
+        return verifier.check(problem, trace.answer)
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 - RecursionError and MemoryError are among them
+        return Finding("error", rule="verifier failed", detail=type(error).__name__)
 
 
 def decided(problem: Problem, trace: Trace) -> Finding | None:

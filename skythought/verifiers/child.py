@@ -11,14 +11,18 @@ scripts without a `__main__` guard may use it. It ends when this process does.
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 TAIL_BYTES = 4_000  # of what it wrote on stderr, read for the reason of its end
 
@@ -46,7 +50,7 @@ class Child:
         return self._process.pid
 
     def fileno(self) -> int:
-        """Give what `select` waits on for a line."""
+        """Give what a selector waits on for a line."""
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
@@ -68,7 +72,7 @@ class Child:
         """
         while b"\n" not in self._buffer:
             left = until - time.monotonic()
-            if not select.select([self], [], [], max(0.0, left))[0]:
+            if not wait([self], max(0.0, left)):
                 return None
             part = os.read(self.fileno(), 1 << 16)
             if not part:
@@ -101,6 +105,21 @@ class Child:
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
             if pipe is not None:
                 pipe.close()
+
+
+def wait(
+    reading: Sequence[FileDescriptorLike], timeout_s: float, writing: Sequence[int] = ()
+) -> list[FileDescriptorLike]:
+    """Give those that can be read or written, with any number of open files.
+
+    `select.select` refuses numbers from 1,024 on.
+    """
+    with selectors.DefaultSelector() as selector:
+        for end in reading:
+            selector.register(end, selectors.EVENT_READ)
+        for end in writing:
+            selector.register(end, selectors.EVENT_WRITE)
+        return [key.fileobj for key, _ in selector.select(timeout_s)]
 
 
 def _signal(number: int) -> str:

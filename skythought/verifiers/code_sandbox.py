@@ -17,7 +17,6 @@ import functools
 import json
 import os
 import platform
-import select
 import shutil
 import signal
 import subprocess
@@ -34,6 +33,7 @@ import msgspec
 
 from skythought.errors import UserError
 from skythought.verifiers import code_commands, code_seccomp
+from skythought.verifiers.child import wait
 
 START_S = 60.0
 GRACE_S = 3.0  # for the runner to report a limit itself
@@ -250,7 +250,7 @@ class Sandbox:
 
     def _wait_for(self, reading: list[int], writing: list[int], until: float) -> None:
         left = until - time.monotonic()
-        ready = left > 0 and any(select.select(reading, writing, [], left))
+        ready = left > 0 and wait(reading, left, writing)
         if not ready:
             raise Ended("killed at the deadline")
 

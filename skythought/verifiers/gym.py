@@ -38,6 +38,7 @@ class GymProcess:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: Child | None = None
+        self._asked = 0
 
     def score(self, question: Question) -> Reply:
         """Score one answer.
@@ -46,16 +47,29 @@ class GymProcess:
             UserError: reasoning-gym is not installed or does not start.
         """
         with self._lock:
-            child = self._child or self._start()
-            child.send(msgspec.json.encode(question) + b"\n")
-            line = child.receive(time.monotonic() + DEADLINE_S)
-            if line:
-                return msgspec.json.decode(line, type=Reply)
+            try:
+                return self._ask(question)
+            except BaseException:  # Ctrl-C or the caller's alarm: its reply is not for the next
+                self._stop()
+                raise
+
+    def _ask(self, question: Question) -> Reply:
+        child = self._child or self._start()
+        self._asked += 1
+        asked = msgspec.structs.replace(question, number=self._asked)
+        child.send(msgspec.json.encode(asked) + b"\n")
+        line = child.receive(time.monotonic() + DEADLINE_S)
+        if line:
+            reply = msgspec.json.decode(line, type=Reply)
+            if reply.number == asked.number:
+                return reply
+            why = "answered another question"
+        else:
             why = f"took more than {DEADLINE_S:g} s" if line is None else child.end()
-            if why == "was killed by SIGPROF":
-                why = f"took more than {CPU_S:g} s of processor time"
-            self._stop()
-            return Reply(refused=why)
+        if why == "was killed by SIGPROF":
+            why = f"took more than {CPU_S:g} s of processor time"
+        self._stop()
+        return Reply(refused=why)
 
     def close(self) -> None:
         """End the process; the next answer starts a new one."""

@@ -65,11 +65,13 @@ class Question(msgspec.Struct, frozen=True):
     dataset: str
     answer: str
     entry: dict[str, Any]
+    number: int = 0  # comes back in the reply
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the scorer says."""
 
+    number: int = 0  # of the question
     score: float = 0.0
     refused: str = ""  # why the answer was not scored
     fault: str = ""  # why no answer to this entry can be
@@ -195,7 +197,8 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_PROF, CPU_S)
         reply = score(question)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        out.write(msgspec.json.encode(reply) + b"\n")
+        numbered = msgspec.structs.replace(reply, number=question.number)
+        out.write(msgspec.json.encode(numbered) + b"\n")
 
 
 if __name__ == "__main__":

@@ -89,13 +89,22 @@ def read(problem: Problem, answer: str, said: str) -> Finding:
     """Read what a judge said; only its last line can be a verdict."""
     code = code_of(problem, answer)
     extracted = (formats.last_boxed(answer) or "").strip()[:SHOWN_CHARS]
-    lines = [line.strip() for line in formats.parse(said).answer.splitlines() if line.strip()]
+    lines = [line.strip() for line in _spoken(said).splitlines() if line.strip()]
     last = lines[-1] if lines else ""
     found = re.fullmatch(rf"\**VERDICT {code}:\**\s*\**(CORRECT|INCORRECT|NO_ANSWER)\**\.?", last)
     reason = plain(" ".join(lines[:-1] if found else lines))[-SHOWN_CHARS:]
     if found is None:
         return Finding("error", extracted, "judge; no verdict", reason)
     return Finding(OUTCOMES[found[1]], extracted, "judge", reason)
+
+
+def _spoken(said: str) -> str:
+    """Leave out what a judge thought; tags that it only speaks of are no thought."""
+    for begin, end in (("<think>", "</think>"), (formats.BEGIN_THOUGHT, formats.END_THOUGHT)):
+        if said.lstrip().startswith(begin) and end not in said:
+            return ""  # it thought to the end
+        said = said.rpartition(end)[2]
+    return said.rstrip().removesuffix(formats.END_SOLUTION)
 
 
 def check(problem: Problem, answer: str) -> Finding:
@@ -112,7 +121,7 @@ def check(problem: Problem, answer: str) -> Finding:
 
 JUDGE = Verifier(
     name="judge",
-    version=1,
+    version=2,
     check=check,
     asking=Asking(prompt=prompt, read=read, max_tokens=MAX_TOKENS),
 )

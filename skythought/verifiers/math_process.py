@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import os
 import queue
-import select
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import time
 import msgspec
 
 from skythought.errors import UserError
+from skythought.verifiers.child import wait
 from skythought.verifiers.math_worker import CPU_S, QUESTIONS, Question, Reply
 
 DEADLINE_S = 60.0  # by the clock, per question: for a process that others keep from running
@@ -77,28 +77,38 @@ class MathProcess:
         Raises:
             UserError: math-verify is not installed or does not start.
         """
-        line = msgspec.json.encode(Question(expected, said, places)) + b"\n"
         with self._lock:
-            if self._asked >= QUESTIONS:
+            try:
+                return self._ask(Question(expected, said, places))
+            except BaseException:  # Ctrl-C or the caller's alarm: its reply is not for the next
                 self._stop()
-            for _ in range(2):  # once more where the process was found dead
-                process = self._running()
-                assert process.stdin is not None
-                try:
-                    process.stdin.write(line)
-                    break
-                except BrokenPipeError:
-                    self._stop()
-            else:
-                return "math-verify process cannot be reached"
-            self._asked += 1
-            answer = _read_line(process, self.deadline_s)
-            if answer:
-                return msgspec.json.decode(answer, type=Reply)
-            reason = self._why(process, timed_out=answer is None)
+                raise
+
+    def _ask(self, question: Question) -> Reply | str:
+        if self._asked >= QUESTIONS:
             self._stop()
-            self._start()
-            return reason
+        for _ in range(2):  # once more where the process was found dead
+            process = self._running()
+            asked = msgspec.structs.replace(question, number=self._asked + 1)
+            try:
+                _write(process, msgspec.json.encode(asked) + b"\n")
+                break
+            except BrokenPipeError:
+                self._stop()
+        else:
+            return "math-verify process cannot be reached"
+        self._asked += 1
+        answer = _read_line(process, self.deadline_s)
+        if answer:
+            reply = msgspec.json.decode(answer, type=Reply)
+            if reply.number == asked.number:
+                return reply
+            reason = "math-verify process answered another question"
+        else:
+            reason = self._why(process, timed_out=answer is None)
+        self._stop()
+        self._start()
+        return reason
 
     def close(self) -> None:
         """End the process; the next question starts a new one."""
@@ -159,13 +169,20 @@ class MathProcess:
                 pipe.close()
 
 
+def _write(process: subprocess.Popen[bytes], line: bytes) -> None:
+    assert process.stdin is not None
+    view = memoryview(line)
+    while view:
+        view = view[process.stdin.write(view) or 0 :]
+
+
 def _read_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes | None:
     """Read one line; b"" where the process ended, None where the time is over."""
     assert process.stdout is not None
     end, line = time.monotonic() + timeout_s, b""
     while not line.endswith(b"\n"):
         left = end - time.monotonic()
-        if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
+        if left <= 0 or not wait([process.stdout], left):
             return None
         part = os.read(process.stdout.fileno(), 65536)
         if not part:

@@ -1,11 +1,12 @@
 r"""The process in which math-verify reads what a model wrote. Started by `math_process`.
 
-    in:   {"expected": "p - q", "said": "-q + p", "places": 6}
-    out:  {"equal": true, "read": [true, true]}
+    in:   {"expected": "p - q", "said": "-q + p", "places": 6, "number": 7}
+    out:  {"equal": true, "read": [true, true], "number": 7}
 
-One JSON line for each question; the first line out is `{"ready": true}`. The text is hostile: the
-process may use little processor time per question (the system kills it, no handler is involved),
-little memory, write no file and start no process. It is handed LaTeX only, never Python.
+One JSON line for each question, with its number; the first line out is `{"ready": true}`. The text
+is hostile: the process may use little processor time per question (the system kills it, no handler
+is involved), little memory, write no file and start no process. It is handed LaTeX only, never
+Python.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Question(msgspec.Struct, frozen=True):
     expected: str
     said: str
     places: int = 6  # decimal places to which decimals are compared
+    number: int = 0  # comes back in the reply
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     equal: bool = False
     read: tuple[bool, bool] = (True, True)  # whether expected and said could be parsed
+    number: int = 0  # of the question
     ready: bool = False
     missing: str = ""  # a package that is not installed
 
@@ -54,7 +57,7 @@ def compare(question: Question) -> Reply:
         timeout_seconds=None,
     )
     equal = bool(equal) and not (all(read) and apart(both[0][0], both[1][0]))
-    return Reply(equal=equal, read=(read[0], read[1]))
+    return Reply(equal=equal, read=(read[0], read[1]), number=question.number)
 
 
 @lru_cache(maxsize=256)  # the samples of one problem have one reference

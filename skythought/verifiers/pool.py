@@ -12,10 +12,9 @@ again.
 from __future__ import annotations
 
 import os
-import select
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -25,7 +24,7 @@ from skythought import verifiers
 from skythought.errors import UserError, plain
 from skythought.records import Verdict
 from skythought.verifiers import Finding, Job
-from skythought.verifiers.child import Child
+from skythought.verifiers.child import Child, wait
 from skythought.verifiers.pool_worker import Reply
 
 MODULE = "skythought.verifiers.pool_worker"
@@ -83,20 +82,31 @@ class Pool:
             worker.child.stop()
         self._workers = []
 
-    def grade(self, jobs: Iterable[Job]) -> Iterator[Verdict]:
+    def grade(self, jobs: Iterable[Job]) -> Generator[Verdict, None, None]:
         """Yield one verdict per job, as they are made.
 
         Raises:
             UserError: something that a verifier needs is missing here, or most workers die.
         """
-        source, again = iter(jobs), deque[Job]()
+        try:
+            yield from self._grade(iter(jobs))
+        finally:  # what a worker still says is not for the next
+            self._drop([worker for worker in self._workers if worker.jobs])
+
+    def _drop(self, some: list[_Worker]) -> None:
+        for worker in some:
+            worker.child.stop()
+            self._workers.remove(worker)
+
+    def _grade(self, source: Iterator[Job]) -> Iterator[Verdict]:
+        again = deque[Job]()
         while True:
             self._hand_out(source, again)
             busy = [worker for worker in self._workers if worker.jobs]
             if not busy:
                 return
-            wait = max(0.0, min(worker.until for worker in busy) - time.monotonic())
-            ready = set(select.select(busy, [], [], wait)[0])
+            left = max(0.0, min(worker.until for worker in busy) - time.monotonic())
+            ready = set(wait(busy, left))
             for worker in busy:
                 if worker in ready:
                     yield from self._answers(worker, again)
@@ -143,8 +153,7 @@ class Pool:
 
     def _give_up(self, worker: _Worker, again: deque[Job], reason: str) -> Verdict:
         """Stop a worker; the job it was at is an error, the others are to be given out again."""
-        worker.child.stop()
-        self._workers.remove(worker)
+        self._drop([worker])
         lost = worker.jobs.popleft()
         again.extend(worker.jobs)
         self._lost += 1
