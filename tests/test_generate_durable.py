@@ -345,3 +345,11 @@ def test_no_price_is_known_for_another_tier(
     assert "cost: at most about $0.26" in capsys.readouterr().err
     assert cli.main([*words, "--backend-args", 'extra_body={"service_tier": "flex"}']) == 0
     assert "cost: not known" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "roles"), [([], 2), (["--system-prompt", ""], 1)])
+def test_an_empty_system_prompt_is_none(
+    more: list[str], roles: int, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    assert cli.main(flags(tmp_path, serve(), 2, "", *more)) == 0
+    assert {len(t.messages) for t in traces(tmp_path)} == {roles}

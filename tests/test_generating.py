@@ -19,6 +19,7 @@ from skythought.generating import found as founds
 from skythought.generating import plan, work
 from skythought.generating.budget import Budget
 from skythought.generating.found import Found
+from skythought.generating.hope import Hope
 from skythought.generating.lock import Lock
 from skythought.generating.work import Asked, Queue, Work
 from skythought.prices import Price
@@ -211,6 +212,7 @@ def test_the_plan_without_a_price() -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
+from skythought.generating.hope import Hope
 from skythought.generating.lock import Lock
 with Lock(Path(sys.argv[1])):
     print("held", flush=True)
@@ -272,3 +274,32 @@ def test_a_file_system_without_locks(
     assert told.count("\n") == 1
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(held.file)
+
+
+def ended(finish: Finish) -> Completion:
+    return Completion(id="x", text="", finish=finish, error="busy" if finish == "error" else "")
+
+
+def test_a_server_that_dies_late_is_noticed_as_soon() -> None:
+    hope = Hope(0.5, wanted=10_000, at_once=1)
+    for _ in range(5000):
+        hope.add(ended("stop"), again=False)
+        assert hope.verdict(0, last=False) is None
+    for failed in range(1, 11):
+        hope.add(ended("error"), again=False)
+        assert hope.verdict(failed, last=False) is None
+    hope.add(ended("error"), again=False)
+    assert str(hope.verdict(11, last=False)).startswith(
+        "11 of the latest 20 samples failed, the last with: busy; mend it"
+    )
+
+
+def test_what_was_out_at_once_may_fail_at_once() -> None:
+    hope = Hope(0.5, wanted=10_000, at_once=64)
+    for _ in range(128):
+        hope.add(ended("stop"), again=False)
+    for _ in range(64):
+        hope.add(ended("error"), again=False)
+        assert hope.verdict(64, last=False) is None
+    hope.add(ended("error"), again=False)
+    assert hope.verdict(65, last=False) is not None

@@ -125,5 +125,5 @@ def choices(question: str) -> dict[str, str]:
 
 
 MATH = Verifier(name="math", version=5, check=check)
-MATH_STRICT = Verifier(name="math_strict", version=1, check=partial(check, rules=STRICT))
-MATH_LENIENT = Verifier(name="math_lenient", version=1, check=partial(check, rules=LENIENT))
+MATH_STRICT = Verifier(name="math_strict", version=2, check=partial(check, rules=STRICT))
+MATH_LENIENT = Verifier(name="math_lenient", version=2, check=partial(check, rules=LENIENT))
