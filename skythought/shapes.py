@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -37,6 +37,8 @@ RESPONSES = ("response", "output")
 # What score and curate put beside their traces.
 NOT_TRACES = re.compile(r"(?:^|.*\.)(?:verdicts(?:\.[\w-]+)?|dropped|disagreements)\.jsonl")
 TRUNCATED = ("length", "max_tokens")  # as `finish_reason`, of OpenAI's, Google's, Anthropic's APIs
+BATCH = 256  # lines handed to a worker at once
+BATCH_BYTES = 2**22
 ROLES = {
     "human": "user",
     "user": "user",
@@ -79,6 +81,47 @@ def rows(
         told = partial(damaged, file) if damaged else None
         for number, row in store.read_rows(file, told):
             yield file, number, row
+
+
+class Line(NamedTuple):
+    """A line of a file of traces as it is, to be decoded elsewhere."""
+
+    file: Path
+    number: int
+    raw: bytes
+
+    @property
+    def place(self) -> str:
+        """Name it for people: file:line."""
+        return f"{self.file}:{self.number}"
+
+
+def batches(path: Path, size: int = BATCH) -> Iterator[list[Line]]:
+    """Yield the lines of a file or folder in order, many at a time: so many, or so many bytes.
+
+    Raises:
+        UserError: nothing there.
+    """
+    batch: list[Line] = []
+    held = 0
+    for file in files(path):
+        for number, raw in store.read_lines(file):
+            batch.append(Line(file, number, raw))
+            held += len(raw)
+            if len(batch) >= size or held >= BATCH_BYTES:
+                yield batch
+                batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def read_line(line: Line) -> Trace:
+    """Turn a line into a Trace.
+
+    Raises:
+        ValueError: it is not JSON or has no known shape; the message says what was expected.
+    """
+    return trace(store.decode_row(line.raw))
 
 
 def verdicts_beside(path: Path) -> Path:

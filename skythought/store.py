@@ -43,17 +43,11 @@ BLOCK = 2**20
 HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")  # owner/name, or an old name without an owner
 
 
-def read_rows(
-    path: Path, damaged: Callable[[int, str], None] | None = None
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row) of a JSONL file; a byte order mark before the first is passed over.
-
-    A line that is not a JSON object is refused, or, where `damaged` is given, told to it by its
-    number with what is wrong, and passed over.
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number, line) of the lines of a JSONL file that hold something, not decoded.
 
     Raises:
-        UserError: the file is missing or one JSON array, or a line is not a JSON object (named as
-            file:line).
+        UserError: the file is missing, UTF-16, or one JSON array.
     """
     if path.is_dir():
         raise UserError(f"{path}: is a folder; give a JSONL file")
@@ -74,17 +68,38 @@ def read_rows(
                     f"jq -c '.[]' {path.name}"
                 )
             begun = True
-            try:
-                row = _row(line)
-            except ValueError as error:
-                if damaged is None:
-                    raise UserError(f"{path}:{number}: {error}") from error
-                damaged(number, str(error))
-                continue
-            yield number, row
+            yield number, line
 
 
-def _row(line: bytes) -> dict[str, Any]:
+def read_rows(
+    path: Path, damaged: Callable[[int, str], None] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row) of a JSONL file; a byte order mark before the first is passed over.
+
+    A line that is not a JSON object is refused, or, where `damaged` is given, told to it by its
+    number with what is wrong, and passed over.
+
+    Raises:
+        UserError: the file is missing or one JSON array, or a line is not a JSON object (named as
+            file:line).
+    """
+    for number, line in read_lines(path):
+        try:
+            row = decode_row(line)
+        except ValueError as error:
+            if damaged is None:
+                raise UserError(f"{path}:{number}: {error}") from error
+            damaged(number, str(error))
+            continue
+        yield number, row
+
+
+def decode_row(line: bytes) -> dict[str, Any]:
+    """Decode one line of a JSONL file.
+
+    Raises:
+        ValueError: it is not a JSON object; the message says what to do.
+    """
     try:
         row = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -2,8 +2,9 @@
 
     errors, records, registry
       -> store, formats, steps, shapes, metrics, progress, audit,
-         options, presets, prices, cluster, crew
-        -> tasks | verifiers | backends | perturbations | generating | training | reporting
+         options, presets, prices, cluster, crew, spread
+        -> tasks | verifiers | backends | perturbations | structure
+           | generating | curating | training | reporting
           -> verbs, grading, study
             -> cli
 
@@ -27,15 +28,15 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "skythought"
 
 NOUNS = (
-    *("tasks", "verifiers", "backends", "perturbations"),
-    *("generating", "training", "reporting"),
+    *("tasks", "verifiers", "backends", "perturbations", "structure"),
+    *("generating", "curating", "training", "reporting"),
 )
 LAYERS = (
     ("__init__",),  # the version
     ("errors", "records", "registry"),
     (
         *("store", "formats", "steps", "shapes", "metrics", "progress", "audit"),
-        *("options", "presets", "prices", "cluster", "crew"),
+        *("options", "presets", "prices", "cluster", "crew", "spread"),
     ),
     NOUNS,
     (*cli.VERBS, "grading", "study"),
