@@ -216,7 +216,9 @@ def read_file(path: Path, *, stop: bool = False) -> Answers:
                     f"{file}:{number}: {error}"
                 )
                 continue
-            trace = with_own_id(trace, seen)
+            if trace.id in seen:
+                own = shapes.own_id(trace.id, shapes.lesson(trace), seen)
+                trace = msgspec.structs.replace(trace, id=own)
             seen[trace.id] = trace.finish
             yield problem, trace
         for key in [key for key in faults if key in seen]:
@@ -241,20 +243,6 @@ def _tell(path: Path, faults: Mapping[str, str]) -> None:
     if faults:
         first = next(iter(faults.values()))
         progress.say(f"{path}: rows that cannot be used: {len(faults):,}; the first: {first}")
-
-
-def with_own_id(trace: Trace, seen: Mapping[str, str]) -> Trace:
-    """Give a row another id where an earlier row has its id, also one that says the same.
-
-    Files often name all samples of a problem with the problem's id, and samples may be alike: each
-    row counts. The new id holds what the row says and how often that was said before. A failed
-    request is no sample: what came later takes its place. `seen` has the `finish` of each id.
-    """
-    key, before = trace.id, 0
-    while key in seen and seen[key] != "error":
-        before += 1
-        key = digest(trace.id, trace.messages, trace.thought, trace.answer, before)
-    return trace if key == trace.id else msgspec.structs.replace(trace, id=key)
 
 
 def _pair(row: dict[str, Any]) -> Pair:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,8 +87,9 @@ class Line(NamedTuple):
     """A line of a file of traces as it is, to be decoded elsewhere."""
 
     file: Path
-    number: int
+    number: int  # from 1
     raw: bytes
+    offset: int = 0  # of its first byte in the file
 
     @property
     def place(self) -> str:
@@ -105,8 +106,8 @@ def batches(path: Path, size: int = BATCH) -> Iterator[list[Line]]:
     batch: list[Line] = []
     held = 0
     for file in files(path):
-        for number, raw in store.read_lines(file):
-            batch.append(Line(file, number, raw))
+        for number, offset, raw in store.read_lines(file):
+            batch.append(Line(file, number, raw, offset))
             held += len(raw)
             if len(batch) >= size or held >= BATCH_BYTES:
                 yield batch
@@ -172,6 +173,26 @@ def example(source: Trace, tags: tuple[str, ...] = ()) -> Example:
         completion=completion,
         tags=tags,
     )
+
+
+def lesson(of: Trace) -> str:
+    """Name what a trace teaches: its prompt and completion, without where they came from."""
+    return digest(of.messages, of.thought, of.answer)
+
+
+def own_id(key: str, taught: str, seen: Mapping[str, str]) -> str:
+    """Give a row another id where an earlier row of a file has its id.
+
+    Files often name all samples of a problem with the problem's id, and samples may be alike: each
+    row counts. The new id holds what the row teaches (`lesson`) and how often that was met before.
+    A failed request is no sample: what came later takes its place. `seen` has the `finish` of each
+    id.
+    """
+    own, before = key, 0
+    while own in seen and seen[own] != "error":
+        before += 1
+        own = digest(key, taught, before)
+    return own
 
 
 def trace(row: dict[str, Any]) -> Trace:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -43,8 +43,16 @@ BLOCK = 2**20
 HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")  # owner/name, or an old name without an owner
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield (line number, line) of the lines of a JSONL file that hold something, not decoded.
+class Line(NamedTuple):
+    """A line of a JSONL file as it is, to be decoded elsewhere."""
+
+    number: int  # from 1
+    offset: int  # of its first byte in the file
+    raw: bytes
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Yield the lines of a JSONL file that hold something; a byte order mark is passed over.
 
     Raises:
         UserError: the file is missing, UTF-16, or one JSON array.
@@ -54,8 +62,10 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     begun = False
+    following = 0
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
+            following += len(line)
             if number == 1:
                 line = line.removeprefix(codecs.BOM_UTF8)
                 if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -68,13 +78,13 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                     f"jq -c '.[]' {path.name}"
                 )
             begun = True
-            yield number, line
+            yield Line(number, following - len(line), line)
 
 
 def read_rows(
     path: Path, damaged: Callable[[int, str], None] | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row) of a JSONL file; a byte order mark before the first is passed over.
+    """Yield (line number, row) of a JSONL file.
 
     A line that is not a JSON object is refused, or, where `damaged` is given, told to it by its
     number with what is wrong, and passed over.
@@ -83,7 +93,7 @@ def read_rows(
         UserError: the file is missing or one JSON array, or a line is not a JSON object (named as
             file:line).
     """
-    for number, line in read_lines(path):
+    for number, _, line in read_lines(path):
         try:
             row = decode_row(line)
         except ValueError as error:

@@ -229,10 +229,15 @@ def test_another_reference_is_graded_again(tmp_path: Path) -> None:
 
 def test_a_failed_request_gives_way_to_a_later_answer() -> None:
     failed, answered = TRACES[3], trace("failed", PROBLEMS[2], "\\boxed{3}")
-    assert score.with_own_id(answered, {"failed": failed.finish}) is answered
-    other = trace("failed", PROBLEMS[2], "\\boxed{4}")
-    assert score.with_own_id(other, {"failed": answered.finish}).id != "failed"
-    assert score.with_own_id(answered, {"failed": "stop"}).id not in ("failed", other.id)
+    taught = shapes.lesson(answered)
+    assert shapes.own_id("failed", taught, {"failed": failed.finish}) == "failed"
+    again = shapes.own_id("failed", taught, {"failed": answered.finish})
+    other = shapes.lesson(trace("failed", PROBLEMS[2], "\\boxed{4}"))
+    assert again not in ("failed", shapes.own_id("failed", other, {"failed": "stop"}))
+    assert shapes.own_id("failed", taught, {"failed": "stop", again: "stop"}) not in (
+        "failed",
+        again,
+    )
 
 
 def test_strict_and_lenient_rules(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,195 @@
+"""The parts of curate that run on all cores: lines in, facts out; chosen lines in, examples out.
+
+reader(...)((numbers, lines))  -> [Facts, Unusable, ...]
+writer(...)([Pick, ...])       -> [(row as JSON, Entry for the card) or the reason for none, ...]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from skythought import formats, shapes, steps, store, structure
+from skythought.curating import card, exports, pairs, topics
+from skythought.curating.facts import Facts, Place, Unusable
+from skythought.curating.filters import Filters, structure_score
+from skythought.curating.inputs import said
+from skythought.errors import UserError, first_line, require
+from skythought.records import Example, Trace, digest
+
+Read = tuple[list[int], list[shapes.Line]]  # lines, each with the number of its file
+Made = tuple[bytes, card.Entry] | str
+
+
+class Pick(NamedTuple):
+    """What is to be written: one trace, or the chosen and the rejected of a pair."""
+
+    kind: str  # example, shortest, first_solution
+    places: tuple[Place, ...]
+
+
+def reader(
+    filters: Filters,
+    tokenizer: str = "",
+    fields: tuple[str, ...] = (),
+    scored: bool = False,
+    sketched: bool = False,
+) -> Callable[[Read], list[Facts | Unusable]]:
+    """Make what reads lines.
+
+    Args:
+        filters: what is asked of each trace.
+        tokenizer: what counts tokens, see `counter`.
+        fields: fields of a row whose values are wanted.
+        scored: whether the structure score is wanted.
+        sketched: whether the sketch of the question is wanted.
+
+    Raises:
+        UserError: no such tokenizer or filter.
+    """
+    count = counter(tokenizer)
+    own = filters.functions()
+    measuring = scored or filters.measures
+
+    def facts(file: int, line: shapes.Line) -> Facts:
+        row = store.decode_row(line.raw)
+        trace = shapes.trace(row)
+        asked = next((m.content for m in reversed(trace.messages) if m.role == "user"), "")
+        found = Facts(
+            file=file,
+            number=line.number,
+            offset=line.offset,
+            size=len(line.raw),
+            id=trace.id,
+            problem=trace.problem_id if "problem_id" in row else digest(asked.split()),
+            prompt=digest(trace.messages),
+            lesson=shapes.lesson(trace),
+            model=trace.model,
+            finish=trace.finish,
+            labels=tuple(said(row, name) for name in fields),
+            topic=topics.sketch(asked) if sketched else b"",
+        )
+        if trace.error:
+            found.early = "error"
+        elif trace.finish == "length":
+            found.early = "truncated"
+        if found.early:
+            return found
+        found.tokens = count(trace)
+        found.steps = len(steps.split(trace.thought))
+        measures = structure.measure(trace, tokens=found.tokens) if measuring else None
+        if measures is not None and scored:
+            found.score = structure_score(measures)
+        found.late = filters.reason(
+            trace, tokens=found.tokens, steps=found.steps, measures=measures, own=own
+        )
+        return found
+
+    def read(item: Read) -> list[Facts | Unusable]:
+        results: list[Facts | Unusable] = []
+        for file, line in zip(*item, strict=True):
+            try:
+                results.append(facts(file, line))
+            except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+                results.append(Unusable(line.place, str(error)))
+        return results
+
+    return read
+
+
+def writer(
+    shape: exports.Shape, tokenizer: str, share: float
+) -> Callable[[Sequence[Pick]], list[Made]]:
+    """Make what reads chosen lines again and writes them as examples.
+
+    Args:
+        shape: of the rows.
+        tokenizer: as for `reader`.
+        share: of the examples that are measured for the card, chosen by hash.
+
+    Raises:
+        UserError: no such tokenizer, or a line that is not there any more.
+    """
+    count = counter(tokenizer)
+
+    def make(pick: Pick) -> Made:
+        rows = [store.decode_row(place.read()) for place in pick.places]
+        traces = [
+            msgspec.structs.replace(shapes.trace(row), id=place.id)
+            for row, place in zip(rows, pick.places, strict=True)
+        ]
+        taught, outcome = traces[0], pick.places[0].outcome
+        example = shapes.example(taught, tags=(outcome or "not graded",))
+        if pick.kind != "example":
+            better = taught
+            if pick.kind == "first_solution":
+                shorter = pairs.first_solution(taught, structure.arrivals(taught))
+                if shorter is None:
+                    return "no shorter solution"
+                better = shorter
+            example = pair(pick.kind, better, traces[-1], outcome)
+            taught = better
+        return exports.encode(example, shape), entry(taught, rows[0], outcome)
+
+    def entry(trace: Trace, row: dict[str, Any], outcome: str) -> card.Entry:
+        made = card.Entry(
+            model=trace.model,
+            problem=trace.problem_id,
+            tokens=count(trace),
+            counted=bool(tokenizer or trace.completion_tokens),
+            steps=len(steps.split(trace.thought)),
+            words=len(trace.thought.split()),
+            keywords=steps.count_keywords(trace.thought),
+            outcome=outcome,
+            origin=said(row, "dataset"),
+            licence=said(row, "licence") or said(row, "license"),
+        )
+        if int(digest(trace.id, "card"), 16) < share * 2**64:
+            measures = structure.measure(trace, tokens=made.tokens)
+            made.measured, made.roles = True, measures.roles
+            made.consistency = measures.consistency
+            made.checkable, made.holding = measures.checkable, measures.holding
+        return made
+
+    return lambda picks: [make(pick) for pick in picks]
+
+
+def pair(kind: str, chosen: Trace, rejected: Trace, outcome: str) -> Example:
+    """Make the example that prefers one trace to another."""
+    completion = formats.teach(chosen.thought, chosen.answer)
+    other = formats.teach(rejected.thought, rejected.answer)
+    return Example(
+        id=digest(chosen.id, completion, other),
+        trace_id=chosen.id,
+        messages=chosen.messages,
+        completion=completion,
+        rejected=other,
+        tags=(outcome or "not graded", f"pair {kind}", f"rejected {rejected.id}"),
+    )
+
+
+def counter(tokenizer: str) -> Callable[[Trace], int]:
+    """Make what counts the tokens of a completion.
+
+    With a tokenizer, by it; else the number the teacher's server gave, or words, digits and signs
+    (`structure.count_tokens`).
+
+    Raises:
+        UserError: no such tokenizer, or `transformers` is not installed.
+    """
+    if not tokenizer:
+        return lambda trace: (
+            trace.completion_tokens or structure.count_tokens(f"{trace.thought}\n\n{trace.answer}")
+        )
+    require("transformers", "train")
+    from transformers import AutoTokenizer
+
+    try:
+        loaded = AutoTokenizer.from_pretrained(tokenizer)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--tokenizer {tokenizer}: {first_line(error)}") from error
+    return lambda trace: len(
+        loaded(formats.teach(trace.thought, trace.answer), add_special_tokens=False)["input_ids"]
+    )
