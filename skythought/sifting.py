@@ -56,7 +56,7 @@ def reader(
     def facts(file: int, line: shapes.Line) -> Facts:
         row = store.decode_row(line.raw)
         trace = shapes.trace(row)
-        asked = next((m.content for m in reversed(trace.messages) if m.role == "user"), "")
+        asked = structure.question_of(trace)
         found = Facts(
             file=file,
             number=line.number,
@@ -79,7 +79,7 @@ def reader(
             return found
         found.tokens = count(trace)
         found.steps = len(steps.split(trace.thought))
-        measures = structure.measure(trace, tokens=found.tokens) if measuring else None
+        measures = structure.measure(trace) if measuring else None
         if measures is not None and scored:
             found.score = structure_score(measures)
         found.late = filters.reason(
@@ -147,7 +147,7 @@ def writer(
             licence=said(row, "licence") or said(row, "license"),
         )
         if int(digest(trace.id, "card"), 16) < share * 2**64:
-            measures = structure.measure(trace, tokens=made.tokens)
+            measures = structure.measure(trace)
             made.measured, made.roles = True, measures.roles
             made.consistency = measures.consistency
             made.checkable, made.holding = measures.checkable, measures.holding
@@ -174,14 +174,14 @@ def counter(tokenizer: str) -> Callable[[Trace], int]:
     """Make what counts the tokens of a completion.
 
     With a tokenizer, by it; else the number the teacher's server gave, or words, digits and signs
-    (`structure.count_tokens`).
+    (`structure.count_signs`).
 
     Raises:
         UserError: no such tokenizer, or `transformers` is not installed.
     """
     if not tokenizer:
         return lambda trace: (
-            trace.completion_tokens or structure.count_tokens(f"{trace.thought}\n\n{trace.answer}")
+            trace.completion_tokens or structure.count_signs(f"{trace.thought}\n\n{trace.answer}")
         )
     require("transformers", "train")
     from transformers import AutoTokenizer

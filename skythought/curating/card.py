@@ -28,7 +28,7 @@ ROLES = {
     "V": "verify",
     "B": "backtrack",
     "A": "alternative",
-    "S": "conclude",
+    "F": "conclude",
 }
 
 

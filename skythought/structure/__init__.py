@@ -100,6 +100,12 @@ def read(trace: Trace) -> list[Step]:
     return found
 
 
+def arrivals(trace: Trace) -> list[int]:
+    """Give the steps (from 0) of a trace that reach its final answer."""
+    parts = steps.split(text_of(trace))
+    return list(reached.arrivals(parts, reached.final(trace.answer), question_of(trace)))
+
+
 def measure(
     trace: Trace, parts: Sequence[Step] | None = None, count: Counter | None = None
 ) -> Measures:

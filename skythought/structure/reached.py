@@ -12,7 +12,7 @@ is", or in a box: "Tom is 12" tells what was given.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from skythought import formats
 from skythought.structure.symbols import number_form
@@ -60,18 +60,25 @@ def final(solution: str) -> str:
 
 def first(steps: Sequence[str], answer: str, question: str) -> int | None:
     """Give the first step (from 0) that holds the answer as a result; None where none does."""
+    return next(arrivals(steps, answer, question), None)
+
+
+def arrivals(steps: Sequence[str], answer: str, question: str) -> Iterator[int]:
+    """Give each step (from 0) that holds the answer as a result."""
     if not answer:
-        return None
+        return
     if not re.fullmatch(r"[\d.]+", answer):
         choice = re.compile(CHOICE + re.escape(answer) + r"\b", re.IGNORECASE)
         states = choice.search if len(answer) <= SHORT else lambda step: _states(step, answer)
-        return next((i for i, step in enumerate(steps) if states(step)), None)
+        yield from (i for i, step in enumerate(steps) if states(step))
+        return
     given = answer in {_value(number) for number in NUMBER.findall(question)}
     for i, step in enumerate(steps):
-        for found in NUMBER.finditer(step):
-            if _value(found[0]) == answer and _is_result(step, found.start(), given):
-                return i
-    return None
+        if any(
+            _value(found[0]) == answer and _is_result(step, found.start(), given)
+            for found in NUMBER.finditer(step)
+        ):
+            yield i
 
 
 def _is_result(step: str, at: int, given: bool) -> bool:
