@@ -5,7 +5,7 @@
          options, presets, prices, cluster, crew, spread
         -> tasks | verifiers | backends | perturbations | structure
            | generating | curating | training | reporting
-          -> verbs, grading, study
+          -> verbs, grading, study, edits, rewriting
             -> cli
 
 A module imports from its own layer or those above it in this picture; noun folders do not import
@@ -39,7 +39,7 @@ LAYERS = (
         *("options", "presets", "prices", "cluster", "crew", "spread"),
     ),
     NOUNS,
-    (*cli.VERBS, "grading", "study"),
+    (*cli.VERBS, "grading", "study", "edits", "rewriting"),
     ("cli",),
     ("__main__",),
 )
