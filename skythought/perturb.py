@@ -254,7 +254,9 @@ def _write(
     try:
         with ExitStack() as opened:
             out = {path: opened.enter_context(store.Appender(parts[path])) for path in parts}
-            unusable = _Unusable(config.stop_at_damage, out[dropped].add)
+            unusable = _Unusable(
+                config.stop_at_damage, lambda fault: out[dropped].add(fault._asdict())
+            )
             bar = opened.enter_context(progress.bar("perturb", _count_lines(config.input)))
             for done in results:
                 for path, lines, counts in zip(todo, done.lines, done.counts, strict=True):
@@ -265,8 +267,12 @@ def _write(
                     unusable.add(fault)
                 bar.advance(done.read)
         found = {path: _checked(config.input, totals[path], unusable) for path in todo}
-        if rewrites is not None and rewrites.failed and not config.keep_failed:
-            raise rewrites.refusal()
+        if rewrites is not None and rewrites.failed:
+            if not config.keep_failed:
+                raise rewrites.refusal()
+            found = {
+                path: counts | {"failed": len(rewrites.failed)} for path, counts in found.items()
+            }
         if unusable.n:
             parts[dropped].replace(dropped)
         else:
@@ -310,6 +316,8 @@ def describe(chain: Chain, counts: Mapping[str, int]) -> str:
     if "rewritten" in counts or "kept" in counts:
         text += f"; {counts.get('rewritten', 0):,} texts rewritten, "
         text += f"{counts.get('kept', 0):,} kept as they were"
+    if counts.get("failed"):
+        text += f"; {counts['failed']:,} could not be had"
     return text
 
 

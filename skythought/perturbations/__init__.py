@@ -120,6 +120,14 @@ def make(name: str, *, fraction: float, seed: int = 0, **options: Any) -> Pertur
     """
     change = get(name)
     bound = check(name, fraction, options)
+    wanted = [
+        option.name
+        for option in inspect.signature(change).parameters.values()
+        if option.kind is option.KEYWORD_ONLY and option.default is option.empty
+    ]
+    for option in wanted:
+        if option not in (*bound, "fraction"):
+            raise UserError(f"kind {name!r}: it needs the option {option}")
     edit = f"{name} fraction={fraction:g} seed={seed}"
     for key in bound:
         edit += f" {key}={_shown(options[key])}" if key not in SILENT else ""

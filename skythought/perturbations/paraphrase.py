@@ -84,9 +84,10 @@ def reworded(text: str, rewrite: Callable[[str], str], counts: Counter[str] | No
     `counts` is that of `paraphrase`.
     """
     new = rewrite(text).strip() if has_prose(text) else ""
-    if len(steps.split(text)) == 1:
+    before = len(steps.split(text))
+    if before == 1 and len(steps.split(new)) > 1:
         new = "\n".join(line for line in new.splitlines() if line.strip())
-    fits = bool(new) and keeps(text, new)
+    fits = bool(new) and keeps(text, new) and (before > 1 or len(steps.split(new)) == 1)
     if counts is not None:
         counts["rewritten" if fits else "kept"] += 1
     return new if fits else text

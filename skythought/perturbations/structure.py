@@ -56,7 +56,7 @@ def swap_roles(
     rng: random.Random,
     *,
     fraction: float,
-    roles: Callable[[Sequence[str]], Sequence[str]],
+    roles: Callable[[Trace, Sequence[str]], Sequence[str]],
 ) -> Trace:
     """Swap steps of different roles, in pairs that share no step: a fraction of them moves.
 
@@ -67,10 +67,10 @@ def swap_roles(
         trace: what to change.
         rng: where the pairs are drawn from.
         fraction: share of the steps that change places.
-        roles: gives the role of each step of a thought, in their order.
+        roles: gives the role of each step of a trace, in their order.
     """
     parts = steps.split(trace.thought)
-    found = list(roles(parts))
+    found = list(roles(trace, parts))
     most = max(Counter(found).values(), default=0)
     n_pairs = min(round(fraction * len(parts) / 2), len(parts) // 2, len(parts) - most)
     if not n_pairs:
