@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from skythought import options as option_texts
-from skythought import perturbations, shapes, spread
+from skythought import perturbations, shapes, spread, structure
 from skythought.errors import UserError
 from skythought.records import Trace, digest
+from skythought.structure import roles
 
 MAX_DONORS = 2000  # traces held in memory to take steps from
 ALONE_S = 1.0  # of work in this process, before workers are worth their start
@@ -132,11 +133,17 @@ def bind(
     made = []
     for edit in chain:
         options: dict[str, Any] = dict(edit.options)
-        for key, value in {**(given or {}), "donors": donors}.items():
+        for key, value in {"donors": donors, "roles": roles_of, **(given or {})}.items():
             if key not in options and perturbations.takes(edit.kind, key):
                 options[key] = value
         made.append(perturbations.make(edit.kind, fraction=edit.fraction, seed=seed, **options))
     return perturbations.chain(made)
+
+
+def roles_of(trace: Trace, parts: Sequence[str]) -> list[str]:
+    """Name the roles of the steps of a trace, as `structure` does."""
+    asked = roles.Question(structure.question_of(trace))
+    return [roles.name(part, asked, number, len(parts)) for number, part in enumerate(parts)]
 
 
 def needs_donors(chains: Sequence[Chain]) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from skythought import edits, store
+from skythought import edits, steps, store
 from skythought.edits import Edit, Fault
 from skythought.errors import UserError
 from skythought.records import Message, Trace
@@ -77,6 +78,20 @@ def test_read(kinds: str, fractions: float | str, options: str, found: tuple[Edi
 def test_mistakes(kinds: str, fractions: str | None, options: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
         edits.read(kinds, fractions, options)
+
+
+def test_roles_change_places() -> None:
+    """The roles are those of `structure`, and the places of unlike ones are swapped."""
+    parts = ["Okay, how many are 3 boxes of 12?", "3 * 12 = 36.", "Wait, let me check: 36."]
+    parts += ["12 + 24 = 36.", "So the answer is 36."]
+    old = msgspec.structs.replace(traces(2)[1], thought="\n\n".join(parts))
+    had = edits.roles_of(old, parts)
+    assert had == ["compute", "compute", "verify", "compute", "conclude"]
+    new = edits.bind(edits.read("swap_roles", "0.8"), seed=0)(old)
+    has = [had[parts.index(part)] for part in steps.split(new.thought)]
+    assert sorted(has) == sorted(had)
+    assert sum(a != b for a, b in zip(had, has, strict=True)) == 4
+    assert new.edits == ("swap_roles fraction=0.8 seed=0 roles=skythought.edits:roles_of",)
 
 
 def test_donors_are_finished_and_have_a_thought(tmp_path: Path) -> None:
