@@ -204,15 +204,18 @@ def over(
         UserError: as `Spread.over`, and what an edit refuses.
     """
     options = {"chains": chains, "seed": seed, "donors": tuple(donors)}
-    yield from spread_over(f"{__name__}:worker", options, source, workers)
+    size = max(
+        1, shapes.BATCH // len(chains)
+    )  # what is held is as much for many outputs as for one
+    yield from spread_over(f"{__name__}:worker", options, source, workers, size)
 
 
 def spread_over(
-    target: str, options: Mapping[str, Any], source: Path, workers: int
+    target: str, options: Mapping[str, Any], source: Path, workers: int, size: int = shapes.BATCH
 ) -> Iterator[Any]:
     """Work on batches of lines: in this process, and in workers once that is quicker."""
     total = sum(file.stat().st_size for file in shapes.files(source))
-    batches = shapes.batches(source)
+    batches = shapes.batches(source, size)
     here = spread.make(target, options)
     began, done = time.monotonic(), 0
     for batch in batches:

@@ -116,6 +116,11 @@ class Rewrites:
             UserError: as the backend, or most of what is asked for cannot be had.
         """
         wanted, self.wanted = self.wanted, {}
+        if not self.asked:
+            progress.say(
+                f"asking {self.label} to reword {len(wanted):,} texts, and more as it goes on; "
+                f"every answer is kept in {self.path}"
+            )
         requests = [
             Request(id=key, messages=paraphrase.prompt(text)) for key, text in wanted.items()
         ]

@@ -168,8 +168,8 @@ def test_a_finished_file_is_shown_by_its_parents(
     capsys.readouterr()
     perturb.run(Config(input=source, output=tmp_path / "some.jsonl", show=2))
     shown = capsys.readouterr().out
-    assert [line.split()[1] for line in shown.splitlines() if "seed=0" in line] == ["t5", "t4"]
-    assert "digits fraction=1 seed=0, shuffle fraction=1 seed=0" in " ".join(shown.split())
+    assert [line.split()[1] for line in shown.splitlines() if line[:2] == "──"] == ["t5", "t4"]
+    assert shown.count("\ndigits fraction=1 seed=0\nshuffle fraction=1 seed=0\n") == 2
     other = tmp_path / "other.jsonl"
     store.write_records(other, traces()[:1])
     with pytest.raises(UserError, match="does not hold the parent 't5' of trace"):

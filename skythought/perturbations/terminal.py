@@ -15,7 +15,10 @@ STYLES = {" ": "", "-": "red strike", "+": "bold green"}
 def show(console: Console, old: Trace, new: Trace) -> None:
     """Print an original against what became of it, under the edits that were made."""
     done = new.edits[len(old.edits) :] if new.edits[: len(old.edits)] == old.edits else new.edits
-    console.rule(Text(plain(f"{old.id}  {', '.join(done)}")))
+    alone = f"  {done[0]}" if len(done) == 1 else ""
+    console.rule(Text(plain(old.id + alone)))
+    for edit in () if alone else done:
+        console.print(Text(plain(edit), style="dim"))
     kept = 0
     for pieces in diff.thoughts(old.thought, new.thought):
         if all(mark == " " for mark, _ in pieces):
