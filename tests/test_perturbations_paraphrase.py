@@ -42,6 +42,12 @@ def trace(thought: str, name: str = "t") -> Trace:
         ("It is $5 and then $6.", "First it is $5, later $6.", True),
         ("Take \\(a\\) and \\[b\\].", "With \\(a\\) take \\[ b \\].", True),
         ("Take \\(a\\) and \\[b\\].", "With \\(b\\) take \\[ a \\].", False),
+        ("**Answer**\n\\boxed{32}", "**The answer**\n\\boxed{32}", True),
+        ("**Answer**\n\\boxed{32}", "The answer is 32.", False),
+        ("- 2*20 = 40 trees", "There are 2 * 20 = 40 trees.", True),
+        ("Twice (that is 2 * 3 = 6).", "That is 2 * 3 = 6, twice.", True),
+        ("Yes, 3*2 = 6. 2 are left.", "Left are 2, as 3*2 = 6.", True),
+        ("Let's 4 * 7 = 28 do.", "Do 4 * 7 = 28.", True),
         ("No numbers here.", "There are none. " * 200, False),
     ],
 )

@@ -24,14 +24,16 @@ THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 # Code and mathematics. A dollar sign before a number and after a space is money.
 FORMULA = re.compile(
     r"```.*?(?:```|\Z)|`[^`\n]+`|\$\$.+?\$\$|\$(?![\s$])[^$\n]+(?<!\s)\$(?!\d)"
-    r"|\\\[(?:(?!\\\[).)+?\\\]|\\\((?:(?!\\\()[^\n])+?\\\)",
+    r"|\\\[(?:(?!\\\[).)+?\\\]|\\\((?:(?!\\\()[^\n])+?\\\)|\\[A-Za-z]{1,20}(?:\{[^{}\n]{1,200}\})+",
     re.DOTALL,
 )
-TERM = r"(?:\d[\d.,]*+%?+|\b[A-Za-z]\b|[-+*/×÷·^()√π°])"
+TERM = r"(?:\d++(?:[.,]\d++)*+%?+|(?<!['’])\b[A-Za-z]\b|[-+*/×÷·^()√π°])"
 TERMS = rf"{TERM}(?:[ ]?{TERM}){{0,200}}+"
 # Terms around = or another relation, as plain text writes it: `3 * 12 = 36`, `x < 5`.
 EQUATION = re.compile(rf"(?<![\w\\]){TERMS}[ ]?(?:[=≈≠<>≤≥][ ]?{TERMS})+")
 END = ".,;: "  # of a sentence, not of a formula
+OPEN = "-+*/×÷·^("  # what no equation ends with
+ITEM = re.compile(r"(?:[-+*] +|[*/×÷·^)] *)+")  # a list item before an equation, not a sign
 WORD = re.compile(r"[^\W\d_]{2,}")
 LONGEST = 20_000  # characters of a text that is rewritten; longer ones are no prose
 GROWTH = 4  # times as long as before, a text is not the same in other words
@@ -118,8 +120,21 @@ def numbers(text: str) -> set[str]:
 def formulas(text: str) -> set[str]:
     """Give the formulas, equations and pieces of code of a text, without white space."""
     rest = FORMULA.sub("\n", text)
-    found = [m[0] for m in FORMULA.finditer(text)] + [m[0] for m in EQUATION.finditer(rest)]
-    return {_tight(formula).rstrip(END) for formula in found} - {""}
+    found = [m[0].rstrip(END) for m in FORMULA.finditer(text)]
+    found += [_core(m[0]) for m in EQUATION.finditer(rest)]
+    return {_tight(formula) for formula in found} - {""}
+
+
+def _core(equation: str) -> str:
+    """Take off what only stands around an equation: a list item's sign, a bracket of the text."""
+    core = equation[match.end() :] if (match := ITEM.match(equation)) else equation
+    core = core.rstrip(END + OPEN)
+    opened, closed = core.count("("), core.count(")")
+    if opened > closed and core.startswith("("):
+        return core[1:]
+    if closed > opened and core.endswith(")"):
+        return core[:-1]
+    return core
 
 
 def _tight(text: str) -> str:
