@@ -3,14 +3,15 @@
     skythought analyze r1-traces.jsonl --out runs/r1-structure
 
 Reads every shape of trace or training data and changes nothing in it. Writes into the folder:
-`measures.jsonl` (one row per trace), `steps.jsonl` (one per step), `unparsed.jsonl` (rows and
-requests that could not be read, with the reason), `summary.json`, `summary.md`, and the plots as
-SVG. Needs no model. Memory does not grow with the number of traces.
+`measures.jsonl` (one row per trace), `steps.jsonl` (one per step), `statements.jsonl` (one per
+equation or comparison, and whether it holds), `unparsed.jsonl` (rows and requests that could not be
+read, with the reason), `summary.json`, `summary.md`, and the plots as SVG. Needs no model. Memory
+does not grow with the number of traces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +26,15 @@ from skythought.errors import UserError, first_line, require
 from skythought.reporting import anatomy
 from skythought.structure.roles import LETTERS
 from skythought.structure.summary import Summary
-from skythought.structure.tables import TABLES, Format, Rows, StepRow, Table, encode
+from skythought.structure.tables import (
+    TABLES,
+    Format,
+    Rows,
+    StatementRow,
+    StepRow,
+    Table,
+    encode,
+)
 
 RULES = "structure@1"  # changes with what is measured, so that old tables are not taken for new
 
@@ -38,7 +47,7 @@ class Config:
     """Traces or training data: a JSONL file of any known shape, or a run folder."""
     out: Path
     """Folder to write to."""
-    tables: str = "traces,steps"
+    tables: str = "traces,steps,statements"
     """Which tables to write, with commas between; summary and plots are always written."""
     format: Format = "jsonl"
     """Of the tables; parquet needs pip install 'skythought[parquet]'."""
@@ -180,6 +189,9 @@ def reader(
                 rows["traces"].append(measures)
             if "steps" in rows:
                 rows["steps"] += (step_row(trace.id, i, part) for i, part in enumerate(parts))
+            if "statements" in rows:
+                for i, part in enumerate(parts):
+                    rows["statements"] += statement_rows(trace.id, i, part)
         encoded = {name: encode(found, form) for name, found in rows.items()}
         return Seen(len(lines), encoded, unparsed, summary)
 
@@ -198,6 +210,21 @@ def step_row(trace_id: str, number: int, step: structure.Step) -> StepRow:
         introduces=step.introduces,
         uses=step.uses,
     )
+
+
+def statement_rows(trace_id: str, number: int, step: structure.Step) -> Iterator[StatementRow]:
+    """Write what a step states as rows of the table of statements."""
+    for said, truth in zip(step.statements, step.truths, strict=True):
+        yield StatementRow(
+            trace_id=trace_id,
+            step=number,
+            start=said.start,
+            end=said.end,
+            left=said.left,
+            relation=said.relation,
+            right=said.right,
+            truth=truth,
+        )
 
 
 def token_counter(name: str) -> Callable[[str], int]:

@@ -148,6 +148,12 @@ LOOPS = (
 )
 
 
+GROUNDING = (
+    "Equations and comparisons whose truth can be known, and those of them that hold; of the "
+    "traces that have some, the share that holds."
+)
+
+
 def page(summary: Summary) -> str:
     """Write all figures as Markdown."""
     everything, letters = summary["all"], summary["letters"]
@@ -174,6 +180,9 @@ def page(summary: Summary) -> str:
         ["The first step that holds the final answer as a result, and what comes after it."],
         _table(["model", *ANSWER_COLUMNS], _cells(groups, ANSWER_COLUMNS)),
         ["![tokens after the answer](after_answer.svg)"] if everything["reached"] else [],
+        ["## Grounding"],
+        [GROUNDING],
+        _table(["model", *GROUND_COLUMNS], _cells(groups, GROUND_COLUMNS)),
         ["## Roles"],
         _table(["model", *heads], shares),
         ["![roles](roles.svg)"],
@@ -240,6 +249,15 @@ ANSWER_COLUMNS: Columns = {
     "at (share of the steps)": lambda g: _share(g["answer_place"]),
     "tokens after it": lambda g: _spread(g["tokens_after_answer"]),
     "share of the tokens": lambda g: _share(g["share_after_answer"]),
+}
+
+
+GROUND_COLUMNS: Columns = {
+    "checkable": lambda g: f"{g['checkable']:,}",
+    "hold": lambda g: f"{g['holding'] / g['checkable']:.1%}" if g["checkable"] else NONE,
+    "traces with some": lambda g: f"{g['grounding']['n']:,}" if g["grounding"] else "0",
+    "share in a trace (mean)": lambda g: _share(g["grounding"], "mean"),
+    "tenth percentile": lambda g: _share(g["grounding"], "p10"),
 }
 
 

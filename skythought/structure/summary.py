@@ -72,7 +72,7 @@ def _rounded(value: float) -> float:
 
 NAMES = (
     *("steps", "tokens", "markers_per_1k", "answer_place", "tokens_after_answer"),
-    *("share_after_answer", "repetition"),
+    *("share_after_answer", "repetition", "grounding"),
 )
 
 
@@ -95,6 +95,10 @@ class Group:
         self.counts["with_answer"] += bool(found.answer)
         self.counts["reached"] += found.answer_step is not None
         self.counts[f"counted_by_{found.counted_by}"] += 1
+        self.counts["checkable"] += found.checkable
+        self.counts["holding"] += found.holding
+        if found.grounding is not None:
+            self.values["grounding"].add(found.grounding)
         self.roles.update(found.roles)
         self.transitions.update(a + b for a, b in pairwise(found.roles))
         for name in ("steps", "tokens", "markers_per_1k", "repetition"):

@@ -34,10 +34,24 @@ class StepRow(msgspec.Struct, frozen=True, kw_only=True):
     uses: tuple[str, ...]
 
 
+class StatementRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the table of statements; `thought[start:end]` is where it is said."""
+
+    trace_id: str
+    step: int  # from 0
+    start: int
+    end: int
+    left: str  # as it is checked: without units, with operators for words
+    relation: str
+    right: str
+    truth: str  # holds, fails or unknown
+
+
 # name -> (what a row is, name of the file)
 TABLES: dict[str, tuple[type[msgspec.Struct], str]] = {
     "traces": (Measures, "measures"),
     "steps": (StepRow, "steps"),
+    "statements": (StatementRow, "statements"),
 }
 ARROW = {str: "string", int: "int64", float: "float64", bool: "bool_"}
 
