@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -23,7 +24,7 @@ def shuffle(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
 
     One step alone cannot change places, so where one would be chosen, two are.
     """
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     n_chosen = round(fraction * len(parts))
     if n_chosen == 1:
         n_chosen = min(2, len(parts))
@@ -41,7 +42,7 @@ def shuffle(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
 
 def swap_adjacent(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
     """Swap neighbouring steps, in pairs that share no step: a fraction of them moves by one."""
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     n_pairs = min(round(fraction * len(parts) / 2), len(parts) // 2)
     # Pairs without overlap are choices among the places that are left when each pair is one place.
     chosen = sorted(rng.sample(range(len(parts) - n_pairs), n_pairs))
@@ -69,7 +70,7 @@ def swap_roles(
         fraction: share of the steps that change places.
         roles: gives the role of each step of a trace, in their order.
     """
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     found = list(roles(trace, parts))
     most = max(Counter(found).values(), default=0)
     n_pairs = min(round(fraction * len(parts) / 2), len(parts) // 2, len(parts) - most)
@@ -92,7 +93,7 @@ def swap_roles(
 
 def delete(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
     """Remove a fraction of the steps, keeping the order; at 1.0 the thought is empty."""
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     gone = set(rng.sample(range(len(parts)), round(fraction * len(parts))))
     kept = [part for i, part in enumerate(parts) if i not in gone]
     return _with(trace, kept) if gone else trace
@@ -100,7 +101,7 @@ def delete(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
 
 def truncate(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
     """Remove the last fraction of the steps; nothing is drawn."""
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     n_gone = round(fraction * len(parts))
     return _with(trace, parts[: len(parts) - n_gone]) if n_gone else trace
 
@@ -123,7 +124,7 @@ def insert(
     Raises:
         UserError: no donor with a thought answers another problem.
     """
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     gaps = set(rng.sample(range(len(parts) + 1), round(fraction * len(parts))))
     pool = donors if isinstance(donors, Donors) else Donors(donors)
     grown: list[str] = []
@@ -132,6 +133,16 @@ def insert(
             grown.append(pool.draw(trace, rng))
         grown += parts[i : i + 1]
     return _with(trace, grown) if gaps else trace
+
+
+def _parts(trace: Trace) -> list[str]:
+    return list(_split(trace.thought))
+
+
+@lru_cache(maxsize=4)
+def _split(thought: str) -> tuple[str, ...]:
+    """Cut a thought into steps once, where several edits begin with it."""
+    return tuple(steps.split(thought))
 
 
 def _with(trace: Trace, parts: list[str]) -> Trace:
