@@ -28,6 +28,7 @@ VERBS = {
     "score": ("skythought.score", "grade the answers of a run folder"),
     "curate": ("skythought.curate", "choose training examples from graded answers"),
     "perturb": ("skythought.perturb", "change digits, words or steps of demonstrations"),
+    "analyze": ("skythought.analyze", "measure the structure of traces: steps, roles, loops"),
     "train": ("skythought.train", "fine-tune a model on demonstrations, LoRA or full"),
     "evaluate": ("skythought.evaluate", "score a model on a task, with an interval"),
     "report": ("skythought.report", "turn the folders of a study into tables and a page"),
@@ -40,6 +41,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "transformers", "trl"), "train"),
     **{name: name for name in ("ray", "vllm", "wandb")},
     "aiohttp": "openai",
+    "pyarrow": "parquet",
 }
 
 # What is wrong with a path that the user gave; any other failure of the system is not theirs.

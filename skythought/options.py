@@ -7,11 +7,18 @@ A value that begins with a bracket goes on to the one that closes it, commas and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from skythought.errors import UserError
+from skythought.errors import UserError, unknown
 
 CLOSES = {"{": "}", "[": "]"}
+# What an annotation, itself or its text, makes of an option, and what to call that.
+NUMBERS: dict[object, tuple[Callable[[Any], Any], str]] = {
+    **dict.fromkeys((int, "int"), (int, "a whole number")),
+    **dict.fromkeys((float, "float"), (float, "a number")),
+}
 
 
 def parts(text: str) -> Iterator[str]:
@@ -58,3 +65,32 @@ def read(text: str) -> dict[str, str]:
             raise UserError(f"{key} is given twice: {found[key]} and {value}")
         found[key] = value
     return found
+
+
+def typed(
+    wanted: inspect.Signature, given: Mapping[str, Any], kind: str, name: str
+) -> dict[str, Any]:
+    """Read options as the numbers that a signature wants; its first parameter is none of them.
+
+    Args:
+        wanted: the signature of what takes the options.
+        given: options by name, mostly texts.
+        kind: what takes them, for messages: backend, perturbation.
+        name: which one.
+
+    Raises:
+        UserError: a name the signature does not have, or a text that is no number.
+    """
+    parameters = wanted.parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        for key in given:
+            if key not in parameters:
+                raise unknown(f"option of {name}", key, [*parameters][1:])
+    read = dict(given)
+    for key, value in given.items():
+        number, told = NUMBERS.get(getattr(parameters.get(key), "annotation", None), (None, ""))
+        try:
+            read[key] = value if number is None else number(value)
+        except ValueError as error:
+            raise UserError(f"{kind} {name!r}: {key}={value}: give {told}") from error
+    return read

@@ -5,7 +5,7 @@
          options, presets, prices, cluster, crew, spread
         -> tasks | verifiers | backends | perturbations | structure
            | generating | curating | training | reporting
-          -> verbs, grading, sifting, study
+          -> verbs, grading, sifting, study, edits, rewriting
             -> cli
 
 A module imports from its own layer or those above it in this picture; noun folders do not import
@@ -39,12 +39,19 @@ LAYERS = (
         *("options", "presets", "prices", "cluster", "crew", "spread"),
     ),
     NOUNS,
-    (*cli.VERBS, "grading", "sifting", "study"),
+    (*cli.VERBS, "grading", "sifting", "study", "edits", "rewriting"),
     ("cli",),
     ("__main__",),
 )
 # The symbolic teacher solves one task, so it reads that task's questions.
-EXCEPTIONS = {("skythought.backends.symbolic", "skythought.tasks.toll_roads")}
+# What a trace states is computed with the algebra that compares answers.
+EXCEPTIONS = {
+    ("skythought.backends.symbolic", "skythought.tasks.toll_roads"),
+    ("skythought.structure.values", "skythought.verifiers.algebra"),
+    ("skythought.structure.values", "skythought.verifiers.enclosure"),
+    ("skythought.structure.values", "skythought.verifiers.formula"),
+    ("skythought.structure.values", "skythought.verifiers.polynomial"),
+}
 
 HEAVY = (
     *("torch", "transformers", "vllm", "ray", "datasets", "trl", "peft", "accelerate"),

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from skythought import cli, perturb, shapes, steps, store
@@ -59,7 +60,7 @@ def run(source: Path, output: Path, kind: str = "delete", **options: Any) -> dic
 @pytest.mark.parametrize("row", SHAPES.values(), ids=SHAPES)
 def test_every_shape_goes_in_and_traces_come_out(row: dict[str, Any], tmp_path: Path) -> None:
     counts = run(write(tmp_path / "in.jsonl", row), tmp_path / "deep" / "out.jsonl")
-    assert counts == {"traces": 1, "changed": 1, "without_thought": 0}
+    assert counts == {"traces": 1, "changed": 1, "without_thought": 0, "dropped": 0}
     [new] = store.read(tmp_path / "deep" / "out.jsonl", Trace)
     assert (len(steps.split(new.thought)), new.answer) == (2, "So \\boxed{32}.")
     assert new.edits == ("delete fraction=0.5 seed=0",)
@@ -78,7 +79,8 @@ def test_the_manifest_says_how_it_was_made(source: Path, tmp_path: Path) -> None
     counts = run(source, tmp_path / "out.jsonl", seed=3)
     facts = json.loads((tmp_path / "out.jsonl.manifest.json").read_text())
     assert facts["stage"] == "perturb"
-    assert facts["counts"] == counts == {"traces": 6, "changed": 6, "without_thought": 0}
+    expected = {"traces": 6, "changed": 6, "without_thought": 0, "dropped": 0}
+    assert facts["counts"] == counts == expected
     config = facts["config"]
     assert (config["kind"], config["fraction"], config["seed"]) == ("delete", 0.5, 3)
     assert "skythought" in facts["versions"]
@@ -170,13 +172,6 @@ def test_stopped_at_the_end_it_can_be_run_again(
     assert len(store.read(out, Trace)) == 6
 
 
-def test_a_bad_row_leaves_no_output(tmp_path: Path) -> None:
-    path = write(tmp_path / "in.jsonl", SHAPES["messages"], {"text": "x"})
-    with pytest.raises(UserError, match=r"in\.jsonl:2: unknown row"):
-        run(path, tmp_path / "out.jsonl")
-    assert [p.name for p in tmp_path.iterdir()] == ["in.jsonl"]
-
-
 def test_nothing_to_perturb(tmp_path: Path) -> None:
     empty = write(tmp_path / "empty.jsonl")
     with pytest.raises(UserError, match=r"empty\.jsonl: holds no traces"):
@@ -187,7 +182,7 @@ def test_nothing_to_perturb(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         run(tmp_path / "none.jsonl", tmp_path / "out.jsonl")
     counts = run(plain, tmp_path / "out.jsonl", kind="answers", fraction=1.0)
-    assert counts == {"traces": 1, "changed": 1, "without_thought": 1}
+    assert counts == {"traces": 1, "changed": 1, "without_thought": 1, "dropped": 0}
 
 
 def test_missing_and_wrong_flags(source: Path, tmp_path: Path) -> None:
@@ -213,8 +208,9 @@ def test_the_grid_of_the_paper(source: Path, tmp_path: Path) -> None:
     counts = perturb.run(Config(input=source, output=tmp_path / "grid", grid="paper"))
     files = sorted(p.stem for p in (tmp_path / "grid").glob("*.jsonl"))
     assert files == sorted(counts)
-    assert len(files) == 16
+    assert len(files) == 17
     for name in files:
+        assert counts[name]["traces"] == 6
         kind, level = name.rsplit("_", 1)
         made = store.read(tmp_path / "grid" / f"{name}.jsonl", Trace)
         assert len(made) == 6
@@ -257,14 +253,6 @@ def test_one_problem_alone_has_no_donors(tmp_path: Path) -> None:
         run(path, tmp_path / "out.jsonl", kind="insert")
 
 
-def test_donors_do_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:
-    store.write_records(tmp_path / "a.jsonl", traces())
-    store.write_records(tmp_path / "b.jsonl", traces()[::-1])
-    assert perturb.choose_donors(tmp_path / "a.jsonl", 0) == perturb.choose_donors(
-        tmp_path / "b.jsonl", 0
-    )
-
-
 def test_a_perturbation_of_ones_own(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,31 +265,6 @@ def test_a_perturbation_of_ones_own(
     assert store.read(tmp_path / "out.jsonl", Trace)[0].thought.startswith("0: 3 BOXES")
 
 
-def test_show(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(source, tmp_path / "out.jsonl", kind="delete", fraction=0.25, show=2)
-    shown = capsys.readouterr().out
-    assert shown.count("delete fraction=0.25 seed=0") == 2
-    assert "t0 " in shown
-    assert "t2 " not in shown
-    assert shown.count("[-") == 2
-    assert "as before]" in shown
-    run(source, tmp_path / "out.jsonl", kind="delete", fraction=0.25, show=1)
-    assert capsys.readouterr().out.count("[-") == 1
-    run(source, tmp_path / "a.jsonl", kind="answers", fraction=1.0, show=1)
-    assert "solution: " in capsys.readouterr().out
-
-
-def test_a_trace_cannot_steer_the_terminal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bad = "\x1b]0;owned\x07\x1b[2J\x9b1m\r[red]"
-    row = {"id": f"t{bad}", "problem": "x?", "response": f"<think>\n1 {bad}\n</think>\n{bad}"}
-    run(write(tmp_path / "in.jsonl", row), tmp_path / "o.jsonl", "digits", fraction=1.0, show=1)
-    shown = capsys.readouterr().out
-    assert not set("\x1b\x07\x9b\r") & set(shown)
-    assert "[red]" in shown
-
-
 def test_the_command(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "out.jsonl")
     words = ["perturb", str(source), out, "--kind", "digits", "--fraction", "0.5"]
@@ -309,6 +272,33 @@ def test_the_command(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "digits 50%, 6 of 6 traces changed" in capsys.readouterr().err
     assert cli.main([*words[:-1], "5"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_several_kinds_are_done_in_order(source: Path, tmp_path: Path) -> None:
+    """Texts, ids and edits are those of one command after another; the parent is in the input."""
+    run(source, tmp_path / "a.jsonl", kind="digits", fraction=0.5)
+    run(tmp_path / "a.jsonl", tmp_path / "b.jsonl", kind="shuffle", fraction=0.67)
+    run(source, tmp_path / "ab.jsonl", kind="digits,shuffle", fraction="0.5,0.67")
+    two, one = (store.read(tmp_path / f"{n}.jsonl", Trace) for n in ("b", "ab"))
+    parents = [t.id for t in traces()]
+    assert one == [msgspec.structs.replace(t, parent=p) for t, p in zip(two, parents, strict=True)]
+    assert one[0].edits == ("digits fraction=0.5 seed=0", "shuffle fraction=0.67 seed=0")
+    facts = json.loads((tmp_path / "ab.jsonl.manifest.json").read_text())["config"]
+    assert (facts["kind"], facts["fraction"]) == ("digits,shuffle", [0.5, 0.67])
+    with pytest.raises(UserError, match="was made with fraction="):
+        run(source, tmp_path / "ab.jsonl", kind="digits,shuffle", fraction="0.5")
+
+
+def test_options_of_kinds(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run(source, out, kind="keywords,delete", fraction="1,0", options="words=wait")
+    [first, *_] = store.read(out, Trace)
+    assert first.thought == "0: 3 boxes of 12.\n\n3 times 12 is 36.\n\nBut 4 are broken.\n\nSo 32."
+    assert first.edits[0] == "keywords fraction=1 seed=0 words=wait"
+    with pytest.raises(UserError, match="was made with options="):
+        run(source, out, kind="keywords,delete", fraction="1,0", options="words=but")
+    with pytest.raises(UserError, match="unknown option of delete 'word'"):
+        run(source, tmp_path / "x.jsonl", kind="keywords,delete", options="word=but")
 
 
 def test_real_traces_keep_their_number_and_order(shared: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from test_report import build
 
 from skythought import report, store, study
-from skythought.reporting import paper, plots, wording
+from skythought.reporting import drawing, paper, plots, wording
 from skythought.reporting.runs import Arm, Card, Facts, Seed, Step
 
 HOSTILE = (
@@ -268,7 +268,7 @@ def test_curves_skip_what_is_no_number() -> None:
     ],
 )
 def test_ticks_are_round(low: float, high: float, most: int, found: list[float]) -> None:
-    assert plots._ticks(low, high, most) == found
+    assert drawing.ticks(low, high, most) == found
 
 
 def test_numbers_are_written_the_same_everywhere() -> None:

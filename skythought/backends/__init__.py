@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from skythought import options as option_texts
 from skythought import registry
-from skythought.errors import UserError, unknown
+from skythought.errors import UserError
 from skythought.records import Completion, Finish, Request, Sampling
 
 BACKENDS = {
@@ -34,13 +35,6 @@ BACKENDS = {
     "ray": "skythought.backends.ray:Ray",  # any of these on the machines of a Ray cluster
     "symbolic": "skythought.backends.symbolic:SymbolicTeacher",  # a teacher that needs no model
     "scripted": "skythought.backends.scripted:Scripted",  # answers from a file
-}
-
-
-# What an annotation, itself or its text, makes of an option, and what to call that.
-NUMBERS: dict[object, tuple[Callable[[Any], Any], str]] = {
-    **dict.fromkeys((int, "int"), (int, "a whole number")),
-    **dict.fromkeys((float, "float"), (float, "a number")),
 }
 
 
@@ -62,7 +56,7 @@ def make(name: str, model: str, options: dict[str, Any] | None = None) -> Backen
     """
     kind = registry.resolve("backend", name, BACKENDS)
     wanted = inspect.signature(kind)
-    given = read_options(wanted, options or {}, name)
+    given = option_texts.typed(wanted, options or {}, "backend", name)
     try:
         wanted.bind(model, **given)
     except TypeError as error:
@@ -72,27 +66,6 @@ def make(name: str, model: str, options: dict[str, Any] | None = None) -> Backen
     except ValueError as error:
         raise UserError(f"backend {name!r}: {error}") from error
     return built
-
-
-def read_options(wanted: inspect.Signature, given: dict[str, Any], backend: str) -> dict[str, Any]:
-    """Read options as the numbers that a signature wants; its first parameter is none of them.
-
-    Raises:
-        UserError: a name the signature does not have, or a text that is no number.
-    """
-    parameters = wanted.parameters
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        for key in given:
-            if key not in parameters:
-                raise unknown(f"option of {backend}", key, [*parameters][1:])
-    read = dict(given)
-    for key, value in given.items():
-        number, told = NUMBERS.get(getattr(parameters.get(key), "annotation", None), (None, ""))
-        try:
-            read[key] = value if number is None else number(value)
-        except ValueError as error:
-            raise UserError(f"backend {backend!r}: {key}={value}: give {told}") from error
-    return read
 
 
 def cut(text: str, max_tokens: int) -> tuple[str, Finish, int]:

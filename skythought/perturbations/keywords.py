@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 
 import msgspec
 
 from skythought import steps
+from skythought.errors import UserError
 from skythought.records import Trace
 
 # A sentence begins after the end of another, or at the start of a line, list item or quotation.
@@ -29,28 +31,70 @@ END = re.compile(r"[.!?]+(?=\s|$|[\"'”’)\]*_])[ \t]*")
 WORD = re.compile(r"[a-z][a-z'’-]*[a-z](?![\w'’(^]|[ \t]*[=<>+*/^_])")
 AROUND = {"*": "*", "_": "_", '"': '"', "(": ")", "“": "”", "[": "]"}
 OPENING = '"“‘(['
+WINDOW = 2_000  # characters before and after a keyword that removing it may change
 LOOK_BACK = 80  # characters before a keyword that tell whether it begins a sentence
 
 
-def keywords(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
+def keywords(trace: Trace, rng: random.Random, *, fraction: float, words: str = "") -> Trace:
     """Remove a fraction of the keyword occurrences; at 1.0 none is left.
 
     Removing one can make another out of its neighbours ("let me maybe check"); where all were
     chosen, those go too.
+
+    Args:
+        trace: what to change.
+        rng: where the occurrences are drawn from.
+        fraction: share of the occurrences that go.
+        words: other keywords than `steps.KEYWORDS`, with | between them.
     """
     text = trace.thought
-    found = list(steps.KEYWORD.finditer(text))
+    keyword = pattern(words.split("|")) if words else steps.KEYWORD
+    found = list(keyword.finditer(text))
     chosen = rng.sample(found, round(fraction * len(found)))
-    for match in sorted(chosen, key=lambda m: m.start(), reverse=True):
-        text = cut(text, match.start(), match.end())
-    while len(chosen) == len(found) and (left := steps.KEYWORD.search(text)):
-        text = cut(text, left.start(), left.end())
+    text = without(text, [match.span() for match in chosen])
+    while len(chosen) == len(found) and (left := [m.span() for m in keyword.finditer(text)]):
+        text = without(text, left)
     return msgspec.structs.replace(trace, thought=text)
 
 
-def cut(text: str, start: int, end: int) -> str:
-    """Remove text[start:end], which is a keyword, and what hung on it."""
-    left, word, right = text[:start], text[start:end], text[end:]
+def without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Remove keywords, and what hung on them, from the last to the first."""
+    after: list[str] = []  # what follows the place that is worked on, the nearest last
+    end = len(text)
+    for start, stop in sorted(spans, reverse=True):
+        _put(after, text[stop:end])
+        right = ""
+        while after and len(right) < WINDOW:
+            right += after.pop()
+        left = text[max(0, start - WINDOW) : start]
+        near, right = cut(left, text[start:stop], right)
+        end = start - len(left) + len(near)
+        _put(after, right)
+    return text[:end] + "".join(reversed(after))
+
+
+def pattern(words: Iterable[str]) -> re.Pattern[str]:
+    """Match any of some keywords as whole words, the longest where several begin.
+
+    Raises:
+        UserError: there is none.
+    """
+    known = sorted({word.strip() for word in words} - {""}, key=len, reverse=True)
+    if not known:
+        raise UserError("words: give keywords with | between them, as in words=wait|let me check")
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, known))})\b", re.IGNORECASE)
+
+
+def _put(pieces: list[str], text: str) -> None:
+    """Put a text before others, in pieces that are cheap to take up again."""
+    pieces += [text[i : i + WINDOW] for i in reversed(range(0, len(text), WINDOW))]
+
+
+def cut(left: str, word: str, right: str) -> tuple[str, str]:
+    """Remove what hung on a keyword from the text before and after it.
+
+    What is left of the text before is a beginning of it.
+    """
     if SENTENCE_START.search(left[-LOOK_BACK:]):
         left, right = _begin(left, right)
         if word[0].isupper():
@@ -59,15 +103,15 @@ def cut(text: str, start: int, end: int) -> str:
     left, right = _unwrap(left, right)
     if left[-1:] in tuple(OPENING):
         right = right[HANGING.match(right).end() :]  # type: ignore[union-attr]  # matches anything
-        return left + (_capitalise(right) if word[0].isupper() else right)
+        return left, _capitalise(right) if word[0].isupper() else right
     if left.rstrip(" \t")[-1:] in tuple(",;:(—–"):
         right = right[HANGING.match(right).end() :]  # type: ignore[union-attr]  # matches anything
     if not right.strip(" \t") or right.lstrip(" \t")[0] in ".!?)]\n":
-        return left.rstrip(" \t,;—–") + right.lstrip(" \t")
+        return left.rstrip(" \t,;—–"), right.lstrip(" \t")
     if left[-1:].isspace() or left[-1:] in tuple("([") or right[0] in ",;:":
         spaced = left.rstrip(" \t") if right[0] in ",;:" else left
-        return spaced + right.lstrip(" \t")
-    return left + right
+        return spaced, right.lstrip(" \t")
+    return left, right
 
 
 def _begin(left: str, right: str) -> tuple[str, str]:
@@ -96,17 +140,17 @@ def _capitalise(text: str) -> str:
     return text
 
 
-def _close_gap(left: str, right: str) -> str:
-    """Join two texts; a line or step between them that is empty now goes."""
+def _close_gap(left: str, right: str) -> tuple[str, str]:
+    """Take away a line or step between two texts that is empty now."""
     if right[:1] not in ("", "\n"):
-        return left + right
+        return left, right
     left = left.rstrip(" \t")
     if not left or not right.strip("\n"):
-        return left.rstrip("\n") + right.lstrip("\n")
+        return left.rstrip("\n"), right.lstrip("\n")
     if left.endswith("\n"):
         breaks = max(_breaks(left[::-1]), _breaks(right))
-        return left.rstrip("\n") + "\n" * breaks + right.lstrip("\n")
-    return left + right
+        return left.rstrip("\n"), "\n" * breaks + right.lstrip("\n")
+    return left, right
 
 
 def _breaks(text: str) -> int:

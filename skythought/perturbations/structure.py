@@ -8,15 +8,15 @@ it was.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import msgspec
 
 from skythought import steps
-from skythought.errors import UserError
+from skythought.perturbations.donors import Donors
 from skythought.records import Trace
-
-TRIES = 64  # draws of a donor before all of them are searched
 
 
 def shuffle(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
@@ -24,7 +24,7 @@ def shuffle(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
 
     One step alone cannot change places, so where one would be chosen, two are.
     """
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     n_chosen = round(fraction * len(parts))
     if n_chosen == 1:
         n_chosen = min(2, len(parts))
@@ -42,7 +42,7 @@ def shuffle(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
 
 def swap_adjacent(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
     """Swap neighbouring steps, in pairs that share no step: a fraction of them moves by one."""
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     n_pairs = min(round(fraction * len(parts) / 2), len(parts) // 2)
     # Pairs without overlap are choices among the places that are left when each pair is one place.
     chosen = sorted(rng.sample(range(len(parts) - n_pairs), n_pairs))
@@ -52,9 +52,48 @@ def swap_adjacent(trace: Trace, rng: random.Random, *, fraction: float) -> Trace
     return _with(trace, parts) if chosen else trace
 
 
+def swap_roles(
+    trace: Trace,
+    rng: random.Random,
+    *,
+    fraction: float,
+    roles: Callable[[Trace, Sequence[str]], Sequence[str]],
+) -> Trace:
+    """Swap steps of different roles, in pairs that share no step: a fraction of them moves.
+
+    So the steps stay and the sequence of their roles changes, at every place that is touched. Where
+    one role has more than half of the steps, no more pairs are made than the others allow.
+
+    Args:
+        trace: what to change.
+        rng: where the pairs are drawn from.
+        fraction: share of the steps that change places.
+        roles: gives the role of each step of a trace, in their order.
+    """
+    parts = _parts(trace)
+    found = list(roles(trace, parts))
+    most = max(Counter(found).values(), default=0)
+    n_pairs = min(round(fraction * len(parts) / 2), len(parts) // 2, len(parts) - most)
+    if not n_pairs:
+        return trace
+    # Twice as many steps as pairs, of no role more than there are pairs: ordered by role, the first
+    # half and the second differ place by place.
+    taken: dict[str, list[int]] = {}
+    left = 2 * n_pairs
+    for place in rng.sample(range(len(parts)), len(parts)):
+        same = taken.setdefault(found[place], [])
+        if left and len(same) < n_pairs:
+            same.append(place)
+            left -= 1
+    drawn = [place for same in taken.values() for place in same]
+    for one, other in zip(drawn[:n_pairs], drawn[n_pairs:], strict=True):
+        parts[one], parts[other] = parts[other], parts[one]
+    return _with(trace, parts)
+
+
 def delete(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
     """Remove a fraction of the steps, keeping the order; at 1.0 the thought is empty."""
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     gone = set(rng.sample(range(len(parts)), round(fraction * len(parts))))
     kept = [part for i, part in enumerate(parts) if i not in gone]
     return _with(trace, kept) if gone else trace
@@ -62,7 +101,7 @@ def delete(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
 
 def truncate(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:
     """Remove the last fraction of the steps; nothing is drawn."""
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     n_gone = round(fraction * len(parts))
     return _with(trace, parts[: len(parts) - n_gone]) if n_gone else trace
 
@@ -85,37 +124,25 @@ def insert(
     Raises:
         UserError: no donor with a thought answers another problem.
     """
-    parts = steps.split(trace.thought)
+    parts = _parts(trace)
     gaps = set(rng.sample(range(len(parts) + 1), round(fraction * len(parts))))
+    pool = donors if isinstance(donors, Donors) else Donors(donors)
     grown: list[str] = []
     for i in range(len(parts) + 1):
         if i in gaps:
-            grown.append(_foreign_step(trace, rng, donors))
+            grown.append(pool.draw(trace, rng))
         grown += parts[i : i + 1]
     return _with(trace, grown) if gaps else trace
 
 
-def same_problem(one: Trace, other: Trace) -> bool:
-    """Say whether two traces answer the same problem, by its id or by the words of the prompt."""
-    return one.problem_id == other.problem_id or _asked(one) == _asked(other)
+def _parts(trace: Trace) -> list[str]:
+    return list(_split(trace.thought))
 
 
-def _asked(trace: Trace) -> list[str]:
-    return [word for turn in trace.messages if turn.role == "user" for word in turn.content.split()]
-
-
-def _foreign_step(trace: Trace, rng: random.Random, donors: Sequence[Trace]) -> str:
-    for _ in range(TRIES if donors else 0):
-        donor = rng.choice(donors)
-        if donor.thought.strip() and not same_problem(trace, donor):
-            return rng.choice(steps.split(donor.thought))
-    fit = [d for d in donors if d.thought.strip() and not same_problem(trace, d)]
-    if not fit:
-        raise UserError(
-            f"trace {trace.id}: no thought of another problem to insert from; give a file that "
-            "holds other problems with --donors"
-        )
-    return rng.choice(steps.split(rng.choice(fit).thought))
+@lru_cache(maxsize=4)
+def _split(thought: str) -> tuple[str, ...]:
+    """Cut a thought into steps once, where several edits begin with it."""
+    return tuple(steps.split(thought))
 
 
 def _with(trace: Trace, parts: list[str]) -> Trace:

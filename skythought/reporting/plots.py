@@ -11,15 +11,15 @@ description for readers who do not see it; its numbers stand in the tables too.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from skythought.reporting import paper
+from skythought.reporting import drawing, paper
+from skythought.reporting.drawing import Scale
 from skythought.reporting.runs import Arm, Step
 from skythought.reporting.wording import between, percent, points, safe, signed
 
 Row = dict[str, Any]
-Scale = Callable[[float], float]
 
 HEADS = {
     "clean": "Clean traces",
@@ -41,29 +41,31 @@ def effects(rows: Sequence[Row], width: int) -> str:
     values += [row["paper_change"] for row in shown if row["paper_change"] is not None]
     low, high = min(0.0, *values), max(0.0, *values)
     left, right = (190, width - 210) if wide else (8, width - 8)
-    x = _scale(low, high, left, right)
+    x = drawing.scale(low, high, left, right)
     height, top = (26, 54) if wide else (44, 76)
     body: list[str] = []
     y = top
     for group, head in HEADS.items():
         members = [row for row in shown if row["group"] == group]
         if members:
-            body.append(_text(0, y + 17, head, "soft head"))
+            body.append(drawing.text(0, y + 17, head, "soft head"))
             y += 26
         for row in members:
             body += _effect(row, x, y, height, width)
             y += height
         y += 8 if members else 0
     axis = []
-    for tick in _ticks(low, high, 6 if wide else 4):
+    for tick in drawing.ticks(low, high, 6 if wide else 4):
         kind = "zero" if tick == 0 else "grid"
-        axis.append(_line(x(tick), top, x(tick), y, kind))
-        axis.append(_text(x(tick), y + 18, signed(tick).removesuffix(".0"), "soft mid"))
+        axis.append(drawing.line(x(tick), top, x(tick), y, kind))
+        axis.append(drawing.text(x(tick), y + 18, signed(tick).removesuffix(".0"), "soft mid"))
     if low <= -paper.BOUNDARY:
-        axis.append(_line(x(-paper.BOUNDARY), top, x(-paper.BOUNDARY), y, "bound"))
+        axis.append(drawing.line(x(-paper.BOUNDARY), top, x(-paper.BOUNDARY), y, "bound"))
     middle = (left + right) / 2
     axis.append(
-        _text(middle, y + 38, "change in accuracy against correct traces, points", "soft mid")
+        drawing.text(
+            middle, y + 38, "change in accuracy against correct traces, points", "soft mid"
+        )
     )
     legend = _legend(width)
     said = "; ".join(
@@ -71,7 +73,7 @@ def effects(rows: Sequence[Row], width: int) -> str:
         f"published {signed(row['paper_change'])}"
         for row in shown
     )
-    return _svg(
+    return drawing.svg(
         f"effects-{width}",
         (width, y + 48),
         "Change in accuracy against correct traces, in points, with 95 % intervals",
@@ -85,14 +87,15 @@ def _effect(row: Row, x: Scale, y: float, height: float, width: int) -> Iterator
     middle = y + (height / 2 if wide else 30)
     numbers = f"{points(row['delta'])} ({between(row['delta_low'], row['delta_high'])})"
     published = signed(row["paper_change"])
-    yield _text(0, middle + 4 if wide else y + 16, row["title"], "")
+    yield drawing.text(0, middle + 4 if wide else y + 16, row["title"], "")
     if wide:
-        yield _text(width - 50, middle + 4, numbers, "end")
-        yield _text(width, middle + 4, published, "soft end")
+        yield drawing.text(width - 50, middle + 4, numbers, "end")
+        yield drawing.text(width, middle + 4, published, "soft end")
     else:
-        yield _text(width, y + 16, numbers, "end")
+        yield drawing.text(width, y + 16, numbers, "end")
     low, high = x(100 * row["delta_low"]), x(100 * row["delta_high"])
-    yield f'<g class="{safe(row["group"])}">{_line(low, middle, high, middle, "span stroke")}'
+    span = drawing.line(low, middle, high, middle, "span stroke")
+    yield f'<g class="{safe(row["group"])}">{span}'
     if row["paper_change"] is not None:
         yield _diamond(x(row["paper_change"]), middle)
     at = x(100 * row["delta"])
@@ -102,18 +105,18 @@ def _effect(row: Row, x: Scale, y: float, height: float, width: int) -> Iterator
 def _legend(width: int) -> Iterator[str]:
     wide = width > 500
     start, row = (190, 14) if wide else (8, 12)
-    yield _line(start, row, start + 24, row, "span stroke")
+    yield drawing.line(start, row, start + 24, row, "span stroke")
     yield f'<circle class="mark fill" cx="{start + 12}" cy="{row}" r="5"/>'
-    yield _text(start + 32, row + 4, "measured, 95 % interval", "soft")
+    yield drawing.text(start + 32, row + 4, "measured, 95 % interval", "soft")
     x, y = (start + 205, row) if wide else (start, row + 20)
     yield _diamond(x + 12, y)
-    yield _text(x + 25, y + 4, "published, not measured here", "soft")
+    yield drawing.text(x + 25, y + 4, "published, not measured here", "soft")
     x, y = (start + 440, row) if wide else (start, row + 40)
-    yield _line(x + 12, y - 7, x + 12, y + 7, "bound")
-    yield _text(x + 25, y + 4, f"boundary of {paper.BOUNDARY:g} points", "soft")
+    yield drawing.line(x + 12, y - 7, x + 12, y + 7, "bound")
+    yield drawing.text(x + 25, y + 4, f"boundary of {paper.BOUNDARY:g} points", "soft")
     if wide:
-        yield _text(width - 50, row + 22 + 4, "measured", "soft end")
-        yield _text(width, row + 22 + 4, "publ.", "soft end")
+        yield drawing.text(width - 50, row + 22 + 4, "measured", "soft end")
+        yield drawing.text(width, row + 22 + 4, "publ.", "soft end")
 
 
 def curves(arms: Sequence[Arm]) -> list[tuple[Arm, str]]:
@@ -124,28 +127,31 @@ def curves(arms: Sequence[Arm]) -> list[tuple[Arm, str]]:
     if not every:
         return []
     last, high = max(step.step for step in every), max(step.loss for step in every)
-    x, y = _scale(0, last, 26, 196), _scale(high, 0, 10, 118)
+    x, y = drawing.scale(0, last, 26, 196), drawing.scale(high, 0, 10, 118)
     found: list[tuple[Arm, str]] = []
     for arm in arms:
         if not logs[arm.name]:
             continue
         mean = _mean(logs[arm.name])
         body = []
-        for tick in _ticks(0, high, 4):
-            body.append(_line(26, y(tick), 196, y(tick), "grid"))
-            body.append(_text(21, y(tick) + 4, f"{tick:g}", "soft end"))
-        body += [_text(26, 133, "0", "soft"), _text(196, 133, f"step {last:,}", "soft end")]
+        for tick in drawing.ticks(0, high, 4):
+            body.append(drawing.line(26, y(tick), 196, y(tick), "grid"))
+            body.append(drawing.text(21, y(tick) + 4, f"{tick:g}", "soft end"))
+        body += [
+            drawing.text(26, 133, "0", "soft"),
+            drawing.text(196, 133, f"step {last:,}", "soft end"),
+        ]
         if arm.name != "correct" and logs.get("correct"):
             body.append(_curve(_mean(logs["correct"]), x, y, "ghost"))
         if len(logs[arm.name]) > 1:
             body += [_curve(log, x, y, "seed stroke") for log in logs[arm.name]]
         body.append(_curve(mean, x, y, "curve stroke"))
         end = mean[-1]
-        body.append(_text(196, max(10, y(end.loss) - 7), f"{end.loss:.2f}", "end head"))
+        body.append(drawing.text(196, max(10, y(end.loss) - 7), f"{end.loss:.2f}", "end head"))
         first = f"from {mean[0].loss:.2f} at step {mean[0].step}"
         said = f"{first} to {end.loss:.2f} at step {end.step}"
         title = f"Training loss: {arm.card.title}"
-        found.append((arm, _svg(f"curve-{len(found)}", (200, 138), title, said, body)))
+        found.append((arm, drawing.svg(f"curve-{len(found)}", (200, 138), title, said, body)))
     return found
 
 
@@ -175,16 +181,16 @@ def lengths(rows: Sequence[Row], width: int) -> str:
     wide = width > 500
     height, left, bottom = (380 if wide else 400), 50, 44
     most = max(row["mean_tokens"] for row in shown) or 1
-    x = _scale(0, most * 1.04, left, width - 10)
-    y = _scale(1, 0, 14, height - bottom)
+    x = drawing.scale(0, most * 1.04, left, width - 10)
+    y = drawing.scale(1, 0, 14, height - bottom)
     body = []
     for share in (0, 0.25, 0.5, 0.75, 1):
-        body.append(_line(left, y(share), width - 10, y(share), "grid"))
-        body.append(_text(left - 8, y(share) + 4, f"{100 * share:.0f} %", "soft end"))
-    for tick in _ticks(0, most, 5 if wide else 4):
-        body.append(_text(x(tick), height - bottom + 20, f"{tick:,.0f}", "soft mid"))
+        body.append(drawing.line(left, y(share), width - 10, y(share), "grid"))
+        body.append(drawing.text(left - 8, y(share) + 4, f"{100 * share:.0f} %", "soft end"))
+    for tick in drawing.ticks(0, most, 5 if wide else 4):
+        body.append(drawing.text(x(tick), height - bottom + 20, f"{tick:,.0f}", "soft mid"))
     label = "mean tokens of an answer"
-    body.append(_text((left + width) / 2, height - 4, label, "soft mid"))
+    body.append(drawing.text((left + width) / 2, height - 4, label, "soft mid"))
     taken = [(x(r["mean_tokens"]) - 6, y(r["accuracy"]) - 6, 12.0, 12.0) for r in shown]
     for row in shown:
         at = x(row["mean_tokens"]), y(row["accuracy"])
@@ -195,7 +201,7 @@ def lengths(rows: Sequence[Row], width: int) -> str:
         for row in shown
     )
     title = "Accuracy against the mean length of an answer"
-    return _svg(f"lengths-{width}", (width, height), title, said, body)
+    return drawing.svg(f"lengths-{width}", (width, height), title, said, body)
 
 
 Box = tuple[float, float, float, float]
@@ -212,8 +218,8 @@ def _label(text: str, at: tuple[float, float], taken: list[Box], width: int, flo
             inside = start >= 46 and start + long <= width and 0 <= box[1] <= floor - 12
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
-                leader = _line(x, y, anchor, y + dy, "grid") if dy else ""
-                return leader + _text(anchor, y + dy + 4, text, f"fill {kind}")
+                leader = drawing.line(x, y, anchor, y + dy, "grid") if dy else ""
+                return leader + drawing.text(anchor, y + dy + 4, text, f"fill {kind}")
     return ""  # no room: the tables have the number
 
 
@@ -234,34 +240,3 @@ def _shape(group: str, x: float, y: float) -> str:
 def _diamond(x: float, y: float) -> str:
     corners = f"{x - 6:.1f},{y:.1f} {x:.1f},{y - 6:.1f} {x + 6:.1f},{y:.1f} {x:.1f},{y + 6:.1f}"
     return f'<polygon class="paper" points="{corners}"/>'
-
-
-def _scale(low: float, high: float, start: float, end: float) -> Scale:
-    span = (high - low) or 1.0
-    return lambda value: start + (value - low) / span * (end - start)
-
-
-def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Give round values between low and high, zero among them, at most about `most`."""
-    raw = max(high - low, 1e-9) / most
-    size = 10 ** math.floor(math.log10(raw))
-    step = next(size * k for k in (1, 2, 2.5, 5, 10) if size * k >= raw * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(step * k, 10) + 0.0 for k in range(first, last + 1)]
-
-
-def _svg(key: str, size: tuple[float, float], title: str, said: str, body: Sequence[str]) -> str:
-    return (
-        f'<svg role="img" viewBox="0 0 {size[0]:g} {size[1]:g}" '
-        f'aria-labelledby="{key}-title {key}-desc"><title id="{key}-title">{safe(title)}</title>'
-        f'<desc id="{key}-desc">{safe(said)}</desc>{"".join(body)}</svg>'
-    )
-
-
-def _text(x: float, y: float, text: str, kind: str) -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{safe(text)}</text>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line class="{kind}" {ends}/>'

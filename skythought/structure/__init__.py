@@ -11,20 +11,23 @@ the trace holds. What a trace is read in, is its thought; where it has none, its
 from __future__ import annotations
 
 import re
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from skythought import steps
 from skythought.records import Trace
-from skythought.structure import language, loops, reached, roles
+from skythought.structure import language, loops, reached, roles, statements
+from skythought.structure.grounding import Truth, check
 from skythought.structure.roles import Role
+from skythought.structure.statements import Statement
 from skythought.structure.symbols import mentioned
 
 # What counts as a token where nothing better is known: a word, a digit, any other sign.
 TOKEN = re.compile(r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff]+|\S")
 
-Counter = Callable[[str], int]
+TokenCount = Callable[[str], int]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     markers: tuple[str, ...] = ()  # reflection keywords, lower case, in order
     introduces: tuple[str, ...] = ()  # numbers and symbols that neither question nor step had
     uses: tuple[str, ...] = ()  # those that the question or a step before had
+    statements: tuple[Statement, ...] = ()  # what it states; their places are in the thought
+    truths: tuple[Truth, ...] = ()  # of each statement
 
 
 class Measures(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +63,9 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     loop: bool  # the same block again and again, up to the end
     foreign: float  # share of letters in scripts that the question has none of
     truncated: bool  # cut off by a limit of tokens
+    checkable: int  # statements of which the truth is known
+    holding: int  # those of them that hold
+    grounding: float | None  # share that holds, 0 to 1; null where nothing is checkable
 
 
 def text_of(trace: Trace) -> str:
@@ -81,10 +89,14 @@ def read(trace: Trace) -> list[Step]:
     spans = steps.spans(text)
     asked = roles.Question(question)
     known = set(mentioned(question))
+    stated = deque(statements.find(text))
     found = []
     for number, (start, end) in enumerate(spans):
         step = text[start:end]
         named = dict.fromkeys(mentioned(step))
+        own: list[Statement] = []
+        while stated and stated[0].start < end:
+            own.append(stated.popleft())
         found.append(
             Step(
                 text=step,
@@ -94,6 +106,8 @@ def read(trace: Trace) -> list[Step]:
                 markers=tuple(m[0].lower() for m in steps.KEYWORD.finditer(step)),
                 introduces=tuple(name for name in named if name not in known),
                 uses=tuple(name for name in named if name in known),
+                statements=tuple(own),
+                truths=tuple(map(check, own)),
             )
         )
         known.update(named)
@@ -107,7 +121,7 @@ def arrivals(trace: Trace) -> list[int]:
 
 
 def measure(
-    trace: Trace, parts: Sequence[Step] | None = None, count: Counter | None = None
+    trace: Trace, parts: Sequence[Step] | None = None, count: TokenCount | None = None
 ) -> Measures:
     """Measure a trace.
 
@@ -126,6 +140,8 @@ def measure(
     tokens = known or counted
     scale = tokens / counted if counted else 1.0
     markers = sum(len(part.markers) for part in parts)
+    truths = Counter(truth for part in parts for truth in part.truths)
+    checkable = truths["holds"] + truths["fails"]
     answer = reached.final(trace.answer)
     at = reached.first([part.text for part in parts], answer, question)
     return Measures(
@@ -145,4 +161,7 @@ def measure(
         loop=bool(loops.loop(text)),
         foreign=language.foreign(text, question),
         truncated=trace.finish == "length",
+        checkable=checkable,
+        holding=truths["holds"],
+        grounding=truths["holds"] / checkable if checkable else None,
     )

@@ -1,0 +1,64 @@
+"""Says whether a text claims a formula, or asks, supposes, denies or refutes it.
+
+    stated("If 3*4 = 13, then", 3, 11)            -> False
+    stated("That gives 2 = 3, a contradiction.", 11, 16) -> False
+    stated("If he eats two, 5 - 2 = 3 are left.", 16, 25) -> True: said of a case, and true or not
+
+What is refuted in a later sentence was claimed first.
+"""
+
+from __future__ import annotations
+
+import re
+
+REACH = 120  # characters before and behind that are looked at
+CLAUSE = re.compile(r"[.!?](?=\s|$)|[,;:。\n(]|\bthen\b")
+# In the clause before: what follows is not claimed.
+SUPPOSED = re.compile(
+    r"\b(?:if|suppose|supposing|assum(?:e|es|ing)|unless|whether|imagine|hypothetically"
+    r"|would (?:mean|imply|give)|not|never|isn't|doesn't|wouldn't|instead of"
+    r"|rather than|misread\w*|mistak\w+|thought|claim\w*|should (?:be|equal)|trying"
+    r"|solve|test|verify that|inequality|condition|or if)\b[^\n]{0,70}$"
+    r"|\b(?:maybe|perhaps|possibly|recogni[sz]e that)\b.{0,12}$",
+    re.IGNORECASE,
+)
+# Right behind: it is taken back.
+REFUTED = re.compile(
+    r"^[\s$)\\\]*]*(?:(?:[.,;:—-]|and|but|→|=>|\\\)|\\\])\s*){0,3}"
+    r"(?:(?:which|that|this|it)(?: \w+)? )?"
+    r"(?:(?:is|are|'s|was|would be) )?(?:a |clearly |obviously |again )?"
+    r"(?:not (?:true|correct|valid|possible|right|zero)|contradict\w*|impossible"
+    r"|false\b|incorrect|wrong\b|invalid|doesn't (?:hold|work|match)|does not (?:hold|work|match)"
+    r"|isn't (?:true|right|correct|possible)|cannot be|can't be|✗|✘|❌)",
+    re.IGNORECASE,
+)
+REFUTED_LATER = re.compile(
+    r"^[^.!?\n]{0,80}\b(?:which|that|this) (?:is|can't be|cannot be|isn't) (?:clearly |obviously )?"
+    r"(?:not (?:true|possible|correct|valid)|impossible|false|wrong|incorrect|a contradiction)",
+    re.IGNORECASE,
+)
+# A line that announces the next one.
+ABOVE = re.compile(r"([^\n.!?]{0,100}):\s*\n\s*(?:\\[(\[]|\$\$?)?\s*$")
+
+
+def stated(text: str, start: int, end: int) -> bool:
+    """Say whether what stands at a place of a text is claimed there."""
+    behind = text[end : end + REACH]
+    if asked(behind) or REFUTED.search(behind) or REFUTED_LATER.search(behind):
+        return False
+    before = text[max(0, start - REACH) : start]
+    clause = CLAUSE.split(before)[-1]
+    if not clause.strip(" $\\([") and (above := ABOVE.search(before)):
+        clause = CLAUSE.split(above[1])[-1]
+    return not SUPPOSED.search(clause)
+
+
+def asked(behind: str) -> bool:
+    """Say whether a question mark ends what stands before."""
+    ended = re.search(r"[.!?,;:](?=\s|$|\W)|\n", behind)
+    return ended is not None and ended[0] == "?"
+
+
+def tested(behind: str) -> bool:
+    """Say whether a comparison is only written to be tested: 1 + 2 > 3: no."""
+    return bool(re.match(r"[\s$)\\]*(?::|→|=>)", behind))

@@ -1,0 +1,182 @@
+r"""Whether what a text states is true: exact arithmetic, nothing of it is run as code.
+
+    check(find("12 plus 9 is 21.")[0])            -> "holds"
+    check(find("$\frac{1}{2} \cdot 8 = 5$")[0])   -> "fails"
+    check(find("So 2x + 3 = 7.")[0])              -> "unknown": an equation to be solved
+
+`docs/grounding.md` has the rules and how often they are wrong on real traces.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from skythought.structure import statements
+from skythought.structure.numerals import Literally, literal, slack
+from skythought.structure.readings import is_collected, is_part, pairs, parts
+from skythought.structure.statements import Statement
+from skythought.structure.values import (
+    Algebra,
+    TooLarge,
+    Undefined,
+    Unread,
+    Value,
+    bounds,
+    equal,
+    has_names,
+    terms,
+    value,
+)
+
+Truth = Literal["holds", "fails", "unknown"]
+MAX_CHARS = 300  # of a side
+MAX_WORK = 3_000  # products of terms in one reading
+
+
+class Audit(NamedTuple):
+    """What a text states, counted."""
+
+    found: int  # statements, equations to be solved among them
+    checkable: int  # those of which the truth is known
+    holding: int
+    failed: tuple[Statement, ...]
+
+    @property
+    def share(self) -> float | None:
+        """The share of the checkable statements that hold; None where there are none."""
+        return self.holding / self.checkable if self.checkable else None
+
+
+def audit(text: str) -> Audit:
+    """Check all that a text states."""
+    return count(statements.find(text))
+
+
+def count(found: Iterable[Statement]) -> Audit:
+    """Count statements by their truth."""
+    total = holding = 0
+    failed = []
+    for statement in found:
+        total += 1
+        truth = check(statement)
+        holding += truth == "holds"
+        if truth == "fails":
+            failed.append(statement)
+    return Audit(total, holding + len(failed), holding, tuple(failed))
+
+
+def check(statement: Statement) -> Truth:
+    """Say whether a statement holds; it does if one of the ways to read it does."""
+    if max(len(statement.left), len(statement.right)) > MAX_CHARS:
+        return "unknown"
+    truths: list[Truth] = []
+    ways = pairs(statement.left, statement.right)
+    for left, right in ways:
+        truth = _judge(left, right, statement)
+        if truth == "holds":
+            return truth
+        if truth:
+            truths.append(truth)
+    if not truths or "unknown" in truths or statement.mixed:
+        return "unknown"
+    if statement.near and statement.relation == "=":
+        congruence = statement._replace(relation="≡", modulus=statement.near)
+        if _judge(*ways[0], congruence) == "holds":
+            return "unknown"
+    meant = (_judge(*cut, statement) == "holds" for cut in parts(*ways[0]))
+    return "unknown" if is_part(*ways[0]) or any(meant) else "fails"
+
+
+def _judge(left: str, right: str, statement: Statement) -> Truth | None:
+    """Judge one reading; None where it has no value."""
+    try:
+        return _compare(left, right, statement, Algebra(MAX_WORK))
+    except (Unread, Undefined, TooLarge):
+        return None
+
+
+def _compare(left: str, right: str, statement: Statement, algebra: Algebra) -> Truth:
+    if has_names(left) or has_names(right):
+        return _identity(left, right, statement, algebra)
+    a, b = value(left, algebra), value(right, algebra)
+    if statement.modulus:
+        return _congruent(a, b, int(statement.modulus), statement.relation)
+    exact = equal(a, b, algebra)
+    sign = statement.relation
+    if sign == "≠":
+        return _truth(None if exact is None else not exact)
+    if exact:
+        return _truth(sign in ("=", "≈", "≤", "≥"))
+    low, high = bounds(a, b, algebra)
+    if low is None or high is None:
+        differ = exact is False and sign == "=" and not _rounded(left, right)
+        return "fails" if differ else "unknown"
+    if sign in ("<", ">", "≤", "≥"):
+        less = True if high < 0 else False if low > 0 else None
+        return _truth(less if sign in ("<", "≤") or less is None else not less)
+    return _nearly(left, right, (low, high), sign, algebra)
+
+
+def _nearly(
+    left: str, right: str, apart: tuple[Fraction, Fraction], sign: str, algebra: Algebra
+) -> Truth:
+    """Judge two sides that differ, by so much that lies between two bounds."""
+    most = max(abs(apart[0]), abs(apart[1]))
+    for written in (literal(left), literal(right)):
+        if written and _is_rounding(written, most, sign):
+            return "holds"
+    allowed = slack(left, algebra) + slack(right, algebra)
+    if allowed and most <= allowed:  # its operands are rounded themselves
+        return "holds" if sign == "≈" else "unknown"
+    return "fails"
+
+
+def _is_rounding(written: Literally, apart: Fraction, sign: str) -> bool:
+    """Say whether a number is another one rounded or cut off after its last digit."""
+    if sign == "≈":
+        return apart <= written.unit
+    return written.places > 0 and apart < written.unit
+
+
+def _rounded(left: str, right: str) -> bool:
+    return any(n is not None and n.places > 0 for n in (literal(left), literal(right)))
+
+
+def _congruent(a: Value, b: Value, modulus: int, sign: str) -> Truth:
+    if a.rational is None or b.rational is None or not modulus:
+        return "unknown"
+    if a.rational == b.rational:
+        return "holds" if sign in ("=", "≡") else "fails"
+    apart = a.rational - b.rational
+    if math.gcd(apart.denominator, modulus) > 1:
+        return "unknown"
+    same = apart.numerator % modulus == 0
+    if sign == "≡" or (sign == "=" and same):
+        return _truth(same)
+    return "fails" if sign == "=" else "unknown"
+
+
+def _identity(left: str, right: str, statement: Statement, algebra: Algebra) -> Truth:
+    """Judge formulas with names: what is true whatever they stand for holds.
+
+    What is not true of every value is an equation as a rule, of which nothing is known. Only where
+    the left side is plainly worked out on the right, to the same monomials with other numbers, does
+    it fail: 2x + 3x = 6x, or a = 2(x + 1) + x = 3x + 1.
+    """
+    if statement.relation not in ("=", "≡"):
+        return "unknown"
+    a, b = value(left, algebra), value(right, algebra)
+    if equal(a, b, algebra):
+        return "holds"
+    mine, other = terms(a), terms(b)
+    if statement.modulus or not mine or mine != other:
+        return "unknown"
+    worked_out = not is_collected(left, len(mine)) and is_collected(right, len(mine))
+    return "fails" if worked_out and (statement.shown or len(mine) == 1) else "unknown"
+
+
+def _truth(known: bool | None) -> Truth:
+    return "unknown" if known is None else "holds" if known else "fails"
