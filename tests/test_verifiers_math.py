@@ -276,7 +276,7 @@ def test_no_alarm_and_no_handler_in_the_caller(process: MathProcess) -> None:
 def test_the_worker_cannot_write_or_start_anything(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys\nfrom skythought.verifiers import math_worker\n"
-        "math_worker.confine()\n"
+        "math_worker.confine(math_worker.MEMORY_BYTES)\n"
         "try:\n    pathlib.Path(sys.argv[1]).write_text('x' * 9)\n"
         "except OSError as error:\n    print(type(error).__name__)\n"
         "try:\n    bytearray(3 * 1024**3)\n"
