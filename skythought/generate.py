@@ -105,10 +105,11 @@ def summary(counts: Counts) -> str:
     )
 
 
-def ask(config: Config, *, announce: bool = True) -> Counts:
+def ask(config: Config, *, how: grading.How | None = None, announce: bool = True) -> Counts:
     """Generate; returns how many traces, truncated, errors, tokens, and the cost where it is known.
 
-    With `announce`, what will be asked is said first.
+    With `announce`, what will be asked is said first. `how` the answers will be graded right after
+    has to work here; where it is not given, what does not work is only told.
 
     Raises:
         UserError: unknown names, bad options, a folder of another run, too many errors, or (as its
@@ -139,7 +140,7 @@ def ask(config: Config, *, announce: bool = True) -> Counts:
     if chosen.warning:
         progress.say(f"warning: {chosen.warning}")
     if not config.dry_run:
-        try_verifiers(problems)
+        try_verifiers(problems, how)
     return collect(
         problems,
         backend,
@@ -272,19 +273,21 @@ def collect(
     return counts
 
 
-def try_verifiers(problems: Sequence[Problem]) -> None:
-    """Try what will grade the answers; say so where something that it needs is missing here.
+def try_verifiers(problems: Sequence[Problem], how: grading.How | None = None) -> None:
+    """Try what will grade the answers; without `how`, only say what is missing here.
 
     Raises:
-        UserError: a verifier gives wrong verdicts, so that nothing asked for could be graded.
+        UserError: a verifier gives wrong verdicts, or with `how` does not work here, so that
+            nothing asked for could be graded.
     """
     kinds = {grading.kind(problem): problem for problem in problems if problem.answer}
-    for name in sorted({grading.How().name_of(problem) for problem in kinds.values()}):
+    asked = how or grading.How()
+    for name in sorted({asked.name_of(problem) for problem in kinds.values()}):
         try:
-            known.self_test(name)
-        except known.Broken:
-            raise
+            known.self_test(name, unsafe=asked.unsafe)
         except UserError as error:
+            if how is not None or isinstance(error, known.Broken):
+                raise
             progress.say(f"warning: the answers cannot be graded here: {error}")
 
 

@@ -37,9 +37,7 @@ LIMITS = Limits()
 SHOWN_CHARS = 2_000  # of a program, in a verdict
 FENCE = re.compile(r"[ \t]*(?:>[ \t]*)?(`{3,}|~{3,})[ \t]*([\w+.-]*)[^\n]*")
 PYTHON = ("python", "py", "python3", "py3")
-READS = re.compile(
-    r"\binput\s*\(|\bstdin\b|\b(?:open|read)\(\s*0\b|\bfileinput\b|/dev/stdin|/fd/0"
-)
+READS = re.compile(r"\binput\s*\(|\bstdin\b|\b(?:open|read)\(\s*0\b|\bfileinput\b|/dev/stdin|/fd/0")
 CODE_LINE = re.compile(r"(?:import|from|def|class|for|while|if|print|@|#)\b|[\w, ]+=")
 
 
