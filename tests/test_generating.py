@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from skythought import score, store
 from skythought.errors import UserError
 from skythought.generating import found as founds
 from skythought.generating import plan, work
@@ -75,6 +76,7 @@ def test_what_a_file_adds_up_to(tmp_path: Path) -> None:
         row("x").replace(b"Hm", b"H\xff"),
         b'{"id":"x","finish":"stop"}\n',  # a line, but no trace
         row("x").replace(b'"stop"', b'"ended"'),
+        row("x").replace(b'"answer":"4"', b'"answer":4'),
         b"<html>\n",
     ],
 )
@@ -98,6 +100,21 @@ def test_damaged_lines_are_put_aside(
     path.write_bytes(path.read_bytes() + bad)
     founds.put_aside(path, founds.read(path))
     assert (tmp_path / "traces.damaged").read_bytes() == bad + bad
+
+
+@pytest.mark.parametrize("name", Trace.__struct_fields__)
+def test_what_generate_takes_as_finished_score_can_read(name: str, tmp_path: Path) -> None:
+    """Each field with a value of a wrong kind: the row is asked again, or graded, never neither."""
+    store.write_records(
+        tmp_path / "problems.jsonl", [Problem(id="p", task="t", question="?", answer="4")]
+    )
+    for value in (7, "x", None, [1], {"a": 1}):
+        bad = msgspec.json.encode({**msgspec.json.decode(row("x")), name: value}) + b"\n"
+        (tmp_path / "traces.jsonl").write_bytes(row("a") + bad)
+        taken = not founds.read(tmp_path / "traces.jsonl").damaged
+        if taken and name == "problem_id":
+            continue  # of another problem: score says so
+        assert taken == (not score.read_run(tmp_path).faults), value
 
 
 def test_a_file_that_is_damaged_all_over_is_left_alone(tmp_path: Path) -> None:
