@@ -1,7 +1,7 @@
 """What a run folder holds already: which samples are finished, and what they used.
 
-A row counts where `score` takes it too, as a whole Trace; nothing of it is kept but what is counted,
-so that a million rows are read in seconds.
+A row counts where `score` takes it too, as a whole Trace. Only what is counted is kept of it, and a
+million rows are read in seconds.
 """
 
 from __future__ import annotations
