@@ -325,11 +325,18 @@ PHRASINGS = (
     *("At first sight the answer is {other}. But the answer is {letter}.", "\n\n{letter}) {text}"),
     "The answer is not {other}. It must be {letter}.",
     "Let us see.\n{other}: no.\nThus the best choice is: {letter}",
+    *("The answer is {letter}, {text}", "\\boxed{{{letter}}}, {text}", "**{letter}** - {text}"),
+    "\\boxed{{{letter}}}\n\nAnd {other} fails because it does not fit.",
+    "\\boxed{{{letter}}}. But {other} comes close.",
+    "The correct choice is {letter} ({text}), and {other} is wrong.",
+    "{other} is wrong, so it must be {letter}.",
+    "I first thought {other} or {letter}. The answer is {letter}.",
+    *("The answer is **{letter}**, not {other}.", "因此，选{letter}", "答案是{letter}。{text}"),
 )
 
 
 def test_many_phrasings_of_real_questions(shared: Path) -> None:
-    """1,140 questions of MMLU in 25 phrasings each: right, and with a wrong letter."""
+    """1,140 questions of MMLU in 36 phrasings each: right, and with a wrong letter."""
     path = shared / "benchmarks" / "mmlu_sample.jsonl"
     asked = [benchmarks.problem(json.loads(line), "mmlu") for line in path.open(encoding="utf-8")]
     assert {tasks.verifier_of(p) for p in asked} == {"choice"}

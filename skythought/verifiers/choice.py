@@ -67,8 +67,9 @@ PICKS = re.compile(
     re.IGNORECASE,
 )
 IS_RIGHT = re.compile(
-    r"(?<![\w'’])[(\[]?([A-J])[)\]]?(?:[.:)]\s*[^.\n]{0,80}?)?\s+(?:is|must be|has to be|would be)"
-    r"\s+(?:therefore |thus |clearly |indeed |definitely )?(?:the |our )?(?:only |single )?"
+    r"(?<![\w'’])[(\[]?([A-J])[)\]]?(?:[.:)]\s*[^.\n]{0,80}?|\s?\([^\n]{0,80}?\))?"
+    r"\s+(?:is|must be|has to be|would be)\s+(?:therefore |thus |clearly |indeed |definitely )?"
+    r"(?:the |our )?(?:only |single )?"
     r"(?:correct|right|best|true|answer|final answer|most accurate|most appropriate)\b"
     r"|(?<![A-Za-z0-9_])[(\[]?([A-J])[)\]]?\s?(?:[选選]?[项項])?\s?[是为為]?(?:正[确確]|[对對]的)"
 )

@@ -52,12 +52,11 @@ JOINED = re.compile(
     rf"[\s,(]*{LEADING}[(\[]?$"
 )
 SENTENCE = re.compile(r"[.!?;\n。！？；]")
-# "B, and C is about oaks" says something of C and does not offer it.
+# "B, and C is about oaks" says something of C and does not offer it; "and C is possible" does.
 CLAUSE = re.compile(
-    r"\s+(?:is|was|are|were|has|have|does|do|did|would|will|can|cannot|could|says?|describes?"
-    r"|refers?|means?|contains?|states?|fails?|gives?|shows?|applies|being)\b"
-    r"(?!\s+(?:be\s+)?(?:also\s+|both\s+|equally\s+|the\s+)*"
-    r"(?:correct|right|true|possible|plausible|valid|acceptable|likely|answers?)\b)"
+    r"\s+(?!(?:or|and|too|both|as well)\b)(?!(?:(?:is|are|was|were|could|might|may|can|be|seems?"
+    r"|looks?|also|both|equally|the)\s+)*(?:correct|right|true|possible|plausible|valid"
+    r"|acceptable|likely|answers?|works?|fits?)\b)[a-z]"
 )
 DENIES = re.compile(
     r"(?:(?:\b(?:not|never|neither|cannot|hardly|wrong|incorrect|false|ruled? out|eliminated?"
@@ -95,9 +94,9 @@ def named(passage: str, choices: Sequence[str]) -> Choice | None:
     text = flat(passage)
     said = words(text)
     if len(said) > 1:
-        whole = [LETTERS[i] for i, choice in enumerate(choices) if said in forms(choice)]
-        if whole:
-            return Choice(frozenset(whole[:1]), "text")
+        for letter, choice in zip(LETTERS, choices, strict=False):
+            if any(said in (form, f"{form} {letter.lower()}") for form in forms(choice)):
+                return Choice(frozenset(letter), "text")  # also "B and C (D)"
     found = offered(text, choices)
     if found:
         return Choice(found, "letter")
@@ -115,14 +114,12 @@ def offered(text: str, choices: Sequence[str]) -> frozenset[str]:
     while (letter := LETTER.match(text, at)) and letter[1] in known:
         if ARTICLE.match(text, at):
             break
-        if found and (
-            denied(letter[1], text, letter.end(), choices)
-            or (not either and CLAUSE.match(text, letter.end()))
-        ):
+        end = _past_own(letter[1], text, letter.end(), choices)
+        clause = not either and end == letter.end() and CLAUSE.match(text, end)
+        if found and (clause or denied(letter[1], text, letter.end(), choices)):
             break
         found.add(letter[1])
-        end = _past_own(letter[1], text, letter.end(), choices)
-        another = ANOTHER.match(text, end) or ANOTHER.match(text, letter.end())
+        another = ANOTHER.match(text, end)
         if another is None:
             break
         at, either = another.end(), another["or"] is not None
@@ -133,7 +130,7 @@ def _past_own(letter: str, text: str, at: int, choices: Sequence[str]) -> int:
     """Give the place behind the choice's own text where that follows its letter: "B. fir or C"."""
     number = LETTERS.index(letter)
     own = flat(choices[number]) if number < len(choices) else ""
-    start = at + len(text[at : at + 4]) - len(text[at : at + 4].lstrip(" ).:(["))
+    start = at + len(text[at : at + 4]) - len(text[at : at + 4].lstrip(" ).:([,-–—"))
     follows = bool(own) and text[start : start + len(own)].casefold() == own.casefold()
     return start + len(own) if follows else at
 
