@@ -12,7 +12,7 @@ import pytest
 from skythought import cli, evaluate, formats, metrics, score, store, tasks
 from skythought.errors import UserError
 from skythought.records import Completion, Problem, Request, Sampling, Trace, Verdict
-from skythought.verifiers import code_sandbox
+from skythought.verifiers import code_sandbox, known
 
 # answers of a model to ten problems: 5 right, 2 wrong, 3 without an answer, one of them cut off
 SAID = {
@@ -181,6 +181,7 @@ def test_programs_are_asked_for_where_they_can_be_run(
 ) -> None:
     """Without a sandbox nothing is asked, as nothing could be graded; or it is allowed."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(known, "_tested", set())
     code_sandbox.choose.cache_clear()
     try:
         tests = [{"input": "2", "output": "4"}, {"input": "3", "output": "6"}]
