@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from skythought.verifiers import quantity
+from skythought.verifiers import letters, quantity
 from skythought.verifiers.notation import (
     BASE,
     DECIMAL,
@@ -39,7 +39,7 @@ TEXT = re.compile(r"\\text\{([^{}]*)\}")
 CHOICE_TEXT = re.compile(r"\(?([A-J])[).:]\s*(\S.*)", re.DOTALL)
 RATIO = re.compile(r"(\d{1,9}):(\d{1,9})")
 LETTER_UNIT = re.compile(rf"([+-]?{DECIMAL}) ?[{''.join(sorted(quantity.LETTERS))}]")
-CHOICE = re.compile(r"\(?([A-J])(?:[).:]|$|\s+(?![=+\-*/^]))")
+CHOICE = re.compile(r"\(?([A-J])(?:[).:,;&|]|$|\s+(?![=+\-*/^]))")
 CLOCK = re.compile(r"\d:\d\d|\d\W*(?:\\text\{\s*)?[apAP]\.?\s?[mM]")
 FORMULA = re.compile(r"\d")
 WORD = re.compile(r"[^\W\d_]{3}")
@@ -97,12 +97,14 @@ def _in_words(
     for base, other in ((base_a, number(flat[1])), (base_b, number(flat[0]))):
         if base and other and isinstance(value := in_base(base), int):
             return base is base_b and value == other.value, "base"
+    if (selected := _selected(*unified, rules)) is not None:
+        return selected, "choices"
     choice = CHOICE.fullmatch(flat[0])
     if choice:
         chosen = CHOICE.match(TEXT.sub(r"\1", unified[1]))
         chosen = chosen or (CHOICE.fullmatch(flat[1].upper()) if not rules.case else None)
         if chosen:
-            return chosen[1] == choice[1], "choice"
+            return _chosen(chosen, choice[1], unified[1], options)
         letter = _option(unified[1], options, rules) if rules.texts else ""
         if letter:
             return letter == choice[1], "choice, text"
@@ -110,7 +112,7 @@ def _in_words(
     if written:
         chosen = CHOICE.match(TEXT.sub(r"\1", unified[1]))
         if chosen:
-            return chosen[1] == written[1], "choice"
+            return _chosen(chosen, written[1], unified[1], options)
         if rules.texts:
             return decide(written[2], said, rules)
     time, whole = quantity.minutes(said), number(flat[0])
@@ -174,6 +176,27 @@ def _converted(expected: str, said: str) -> Fraction | None:
         return None
     found = quantity.unit(said)
     return quantity.scale(found, quantity.unit(expected)) if found else None
+
+
+def _chosen(
+    chosen: re.Match[str], wanted: str, text: str, options: Mapping[str, str]
+) -> tuple[bool, str]:
+    """Compare the letter a text begins with; one that names another too has not chosen."""
+    own = letters.plain(options.get(chosen[1], ""))
+    if not (own and letters.behind(text) == own) and letters.several(text):
+        return False, "choice, several"
+    return chosen[1] == wanted, "choice"
+
+
+def _selected(expected: str, said: str, rules: Rules) -> bool | None:
+    """Compare selections of several letters; None where there are none, or none set apart."""
+    wanted, found = letters.selection(expected), letters.selection(said)
+    apart = not (expected.isalpha() and said.isalpha())  # AB and BA are a product
+    if not (wanted and found and apart):
+        return None
+    if re.search(r"\bor\b", said) and not re.search(r"\bor\b", expected):
+        return False
+    return wanted == found if rules.ordered else set(wanted) == set(found)
 
 
 def _option(text: str, options: Mapping[str, str], rules: Rules) -> str:

@@ -124,6 +124,6 @@ def choices(question: str) -> dict[str, str]:
     return texts
 
 
-MATH = Verifier(name="math", version=5, check=check)
-MATH_STRICT = Verifier(name="math_strict", version=2, check=partial(check, rules=STRICT))
-MATH_LENIENT = Verifier(name="math_lenient", version=2, check=partial(check, rules=LENIENT))
+MATH = Verifier(name="math", version=6, check=check)
+MATH_STRICT = Verifier(name="math_strict", version=3, check=partial(check, rules=STRICT))
+MATH_LENIENT = Verifier(name="math_lenient", version=3, check=partial(check, rules=LENIENT))
