@@ -37,7 +37,7 @@ from skythought.verifiers.rules import DEFAULT, NEAR, Rules
 
 TEXT = re.compile(r"\\text\{([^{}]*)\}")
 CHOICE_TEXT = re.compile(r"\(?([A-J])[).:]\s*(\S.*)", re.DOTALL)
-RATIO = re.compile(r"(\d{1,9}):(\d{1,9})")
+RATIO = re.compile(r"\d{1,9}(?::\d{1,9}){1,9}")
 LETTER_UNIT = re.compile(rf"([+-]?{DECIMAL}) ?[{''.join(sorted(quantity.LETTERS))}]")
 CHOICE = re.compile(r"\(?([A-J])(?:[).:,;&|]|$|\s+(?![=+\-*/^]))")
 CLOCK = re.compile(r"\d:\d\d|\d\W*(?:\\text\{\s*)?[apAP]\.?\s?[mM]")
@@ -190,9 +190,9 @@ def _chosen(
 
 def _selected(expected: str, said: str, rules: Rules) -> bool | None:
     """Compare selections of several letters; None where there are none, or none set apart."""
-    wanted, found = letters.selection(expected), letters.selection(said)
-    apart = not (expected.isalpha() and said.isalpha())  # AB and BA are a product
-    if not (wanted and found and apart):
+    wanted = letters.selection(expected)
+    found = letters.selection(said) if wanted else ()
+    if not found or (expected.isalpha() and said.isalpha()):  # AB and BA are a product
         return None
     if re.search(r"\bor\b", said) and not re.search(r"\bor\b", expected):
         return False
@@ -219,14 +219,16 @@ def _same_date(a: tuple[int | None, int, int], b: tuple[int | None, int, int]) -
 
 
 def _ratio(a: str, b: str) -> bool | None:
-    """Compare 3:4 with 6:8, or with a number; None where neither is a ratio."""
-    ratios = RATIO.fullmatch(a), RATIO.fullmatch(b)
-    values = [Fraction(int(r[1]), int(r[2])) if r and int(r[2]) else None for r in ratios]
+    """Compare 3:4 with 6:8, 1:2:3 with 2:4:6, or 3:4 with a number; None where neither is one."""
+    ratios = [[int(n) for n in t.split(":")] if RATIO.fullmatch(t) else [] for t in (a, b)]
     if ratios[0] and ratios[1]:
-        return values[0] == values[1] if None not in values else None
-    for value, other in ((values[0], b), (values[1], a)):
+        if any(ratio[-1] == 0 for ratio in ratios):
+            return None
+        same = [x * ratios[1][-1] == y * ratios[0][-1] for x, y in zip(*ratios, strict=False)]
+        return len(ratios[0]) == len(ratios[1]) and all(same)
+    for ratio, other in ((ratios[0], b), (ratios[1], a)):
         n = number(other)
-        if value is not None and n is not None and n.value == value:
+        if len(ratio) == 2 and ratio[1] and n is not None and n.value == Fraction(*ratio):
             return True
     return None
 

@@ -26,6 +26,7 @@ BRACKETED = re.compile(rf"{JOINED}\s*(?:(?:or|and|maybe|perhaps|possibly)\s+)*\(
 BOTH = re.compile(r"\s*(?:both|neither|either|all|none|only)\b", re.IGNORECASE)
 PRONOUN = re.compile(r"\bI\s+[a-z']+")  # "B, I think"
 SEPARATORS = re.compile(r"[,;&]|\\&|\b(?:and|or)\b|\s")
+BEGINNINGS = frozenset("ABCDEFGHIJ(\\*")
 ORDERED = re.compile(r"A?B?C?D?E?F?G?H?I?J?")
 
 
@@ -62,6 +63,8 @@ def several(text: str) -> bool:
 
 def selection(text: str) -> tuple[str, ...]:
     """Give the letters of an answer that is nothing but two or more of them, () for any other."""
+    if text[:1] not in BEGINNINGS:
+        return ()
     text = plain(text)
     if len(text) > 1 and ORDERED.fullmatch(text):
         return tuple(text)
