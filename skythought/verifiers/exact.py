@@ -18,10 +18,9 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from skythought.verifiers import letters, quantity
+from skythought.verifiers import letters, quantity, units
 from skythought.verifiers.notation import (
     BASE,
-    DECIMAL,
     Number,
     in_base,
     is_changed,
@@ -38,7 +37,6 @@ from skythought.verifiers.rules import DEFAULT, NEAR, Rules
 TEXT = re.compile(r"\\text\{([^{}]*)\}")
 CHOICE_TEXT = re.compile(r"\(?([A-J])[).:]\s*(\S.*)", re.DOTALL)
 RATIO = re.compile(r"\d{1,9}(?::\d{1,9}){1,9}")
-LETTER_UNIT = re.compile(rf"([+-]?{DECIMAL}) ?[{''.join(sorted(quantity.LETTERS))}]")
 CHOICE = re.compile(r"\(?([A-J])(?:[).:,;&|]|$|\s+(?![=+\-*/^]))")
 CLOCK = re.compile(r"\d:\d\d|\d\W*(?:\\text\{\s*)?[apAP]\.?\s?[mM]")
 FORMULA = re.compile(r"\d")
@@ -54,6 +52,19 @@ def decide(
     """
     if rules.units and (missing := _unit_missing(expected, said)):
         return False, missing
+    decided: list[tuple[bool, str] | None] = [(False, "unit")]
+    for one, other, converted in units.readings(expected, said):
+        found = _decide(one, other, rules, options or {})
+        found = (found[0], "unit") if found and converted else found
+        if found and found[0]:
+            return found
+        decided.append(found)
+    return None if None in decided else decided[-1]
+
+
+def _decide(
+    expected: str, said: str, rules: Rules, options: Mapping[str, str]
+) -> tuple[bool, str] | None:
     if CLOCK.search(expected) and CLOCK.search(said):
         times = quantity.minutes(expected), quantity.minutes(said)
         if times[0] and times[1]:
@@ -63,21 +74,15 @@ def decide(
     literal = rules.percent == "literal" and shares[0] != shares[1]
     flat_a, flat_b = squeeze(a), squeeze(b)
     if flat_a == flat_b and not literal:
-        scaled = _converted(expected, said)
-        return (True, "text") if scaled in (None, 1) else (False, "unit")
+        return True, "text"
     number_a, number_b = number(flat_a), number(flat_b)
     if is_changed(b) and not is_changed(a) and number_a:
         return False, "words"
-    if number_a and number_b is None and (lettered := LETTER_UNIT.fullmatch(flat_b)):
-        number_b = number(lettered[1])
     if number_a and number_b is None and (only := quantity.alone(said)):
         return number_a.value == Fraction(only), "unit, others 0"
     if number_a and number_b:
-        scaled = _converted(expected, said)
-        if scaled not in (None, 1):
-            return number_a.value == number_b.value * scaled, "unit"
         return same_number(number_a, number_b, shares, rules)
-    return _in_words(expected, said, (a, b), (flat_a, flat_b), rules, options or {})
+    return _in_words(expected, said, (a, b), (flat_a, flat_b), rules, options)
 
 
 def _in_words(
@@ -164,18 +169,15 @@ def same_number(a: Number, b: Number, shares: tuple[bool, bool], rules: Rules) -
 
 def _unit_missing(expected: str, said: str) -> str:
     """Name what is wrong with the unit of an answer, "" where nothing is."""
+    a, b = units.measured(expected), units.measured(said)
+    if a and b:
+        return "" if a.unit.kind == b.unit.kind else "another unit"
     wanted, found = quantity.unit(expected), quantity.unit(said)
-    if not wanted or wanted == found or quantity.scale(wanted, found) is not None:
+    if a and (a.sure or a.spaced):
+        wanted = wanted or "a unit"
+    if not wanted or wanted == found:
         return ""
     return "another unit" if found else "unit missing"
-
-
-def _converted(expected: str, said: str) -> Fraction | None:
-    """Give the size of the unit of an answer in that of the reference, if both name one."""
-    if not (said[-1:].isalpha() or "}" in said or "$" in said):
-        return None
-    found = quantity.unit(said)
-    return quantity.scale(found, quantity.unit(expected)) if found else None
 
 
 def _chosen(
