@@ -1,4 +1,4 @@
-"""skythought/verifiers/extraction.py: where the answer stands in a text."""
+"""skythought/extraction.py: where the answer stands in a text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skythought.verifiers import extraction
+from skythought import extraction
 
 PLAIN = st.text(st.characters(exclude_characters="\\{}", exclude_categories=["Cs"]), min_size=1)
 

@@ -150,13 +150,11 @@ def extract(text: str) -> Extracted | None:
     """Find the answer in an answer text; None where there is neither a marker nor a number."""
     tail = text[-TAIL_CHARS:].strip()
     empty: Extracted | None = None
-    if "boxed" in tail or "box{" in tail or "\x08oxed" in tail:
-        boxes = _boxes(BOX.sub(r"\\boxed{", tail))
-        if boxes:
-            found = Extracted(", ".join(boxes), "boxed" if len(boxes) == 1 else "boxes")
-            if not is_placeholder(found.text):
-                return found
-            empty = found
+    if ("oxed" in tail or "box{" in tail) and (several := boxes(tail)):
+        found = Extracted(", ".join(several), "boxed" if len(several) == 1 else "boxes")
+        if not is_placeholder(found.text):
+            return found
+        empty = found
     if loose := BOXED_WITHOUT_BRACES.findall(tail):
         return Extracted(loose[-1].rstrip(".,"), "boxed")
     if "<answer>" in tail:
@@ -267,11 +265,12 @@ def is_bare(text: str) -> bool:
     return unit and FORMULA_WORDS.issuperset(before)
 
 
-def _boxes(text: str) -> list[str]:
+def boxes(text: str) -> list[str]:
     """List the last box that holds something, and those before it that belong to the same answer.
 
-    Where none does, it is the last one.
+    Where none does, it is the last one; [] where there is none.
     """
+    text = BOX.sub(r"\\boxed{", text[-TAIL_CHARS:])
     found: list[str] = []
     empty: list[str] = []
     end = len(text)
