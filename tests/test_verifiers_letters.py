@@ -20,6 +20,7 @@ from skythought.verifiers.rules import STRICT
             "A or none",
         ),
         *("A, or perhaps C", "A and possibly (C)", "(A) 12 or (B) 13", "A is right or B", "A ~ B"),
+        *("B. 5 or C. 6", "I and II", "I, IV"),
     ],
 )
 def test_a_second_choice(text: str) -> None:
@@ -38,6 +39,7 @@ def test_a_second_choice(text: str) -> None:
             "D) both (A) and (B)",
         ),
         *("A. x or y", "B, I think", "A (B is wrong)", "(A) A", "A) one or two", "12", ""),
+        *("A. vitamin D or E.", "I. Or so", "A, in 5 of 6 cases"),
     ],
 )
 def test_one_choice(text: str) -> None:

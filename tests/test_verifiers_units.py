@@ -109,6 +109,7 @@ def test_names_that_are_no_units(expected: str, said: str, equal: bool) -> None:
         ("5\\text{ m}", "5", True),
         ("5\\,\\mathrm{m}^{2}", "5", True),
         ("x = 5 km.", "x = 5", True),
+        ("5\\text{ meters long}", "5", True),
         ("1,200 kg", "1,200", True),
         ("2 million dollars", "2 million", True),
         ("-\\$5", "-5", True),

@@ -20,11 +20,15 @@ JOINED = r"(?:[,;/&|]|\\&|\b(?:or|and|maybe|perhaps|possibly|either|else)\b)"
 DENIED = re.compile(r"\b(?:not|rather than|instead of|unlike|than)\s*(?:[^\w(]*|\()[A-J]\b")
 # The letters alone: "A B", "A, B"; and a letter behind what joins it to the first.
 ALONE = re.compile(r"(?:[\s(),.;:]*\b[A-J]\b)+[\s).:]*")
-LINKED = re.compile(rf"{JOINED}[\s(]*(?:(?:or|and|maybe|perhaps|possibly|even)\s+)*\(?[A-J](?!\w)")
+LINKED = re.compile(
+    rf"{JOINED}[\s(]*(?:(?:or|and|maybe|perhaps|possibly|even)\s+)*\(?(?:[A-J]|III?|I?V)(?!\w)"
+)
 OR_ELSE = re.compile(r"[\s,(]*\bor\b")
-BRACKETED = re.compile(rf"{JOINED}\s*(?:(?:or|and|maybe|perhaps|possibly)\s+)*\([A-J]\)")
+BRACKETED = re.compile(
+    rf"{JOINED}\s*(?:(?:or|and|maybe|perhaps|possibly)\s+)*(?:\([A-J]\)|[A-J][).:]\s+\S)"
+)
 BOTH = re.compile(r"\s*(?:both|neither|either|all|none|only)\b", re.IGNORECASE)
-PRONOUN = re.compile(r"\bI\s+[a-z']+")  # "B, I think"
+PRONOUN = re.compile(r"\bI\s+(?!(?:and|or)\b)[a-z']+")  # "B, I think"
 SEPARATORS = re.compile(r"[,;&]|\\&|\b(?:and|or)\b|\s")
 BEGINNINGS = frozenset("ABCDEFGHIJ(\\*")
 ORDERED = re.compile(r"A?B?C?D?E?F?G?H?I?J?")

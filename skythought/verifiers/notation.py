@@ -103,6 +103,7 @@ CHINESE_UNIT = re.compile(r"(?<=[\d}])\s*([\u4e00-\u9fff]{1,4})(?:\^\{?\d\}?)?$"
 CHINESE_SCALES = {"百": 10**2, "千": 10**3, "万": 10**4, "亿": 10**8}
 CHINESE_CHANGES = frozenset("半百千万亿十零一二三四五六七八九两余多几以点负之")
 CHINESE_METRIC = frozenset({"千米", "千克", "平方千米"})
+ORDINAL_ENDS = ("st", "nd", "rd", "th", "st}", "nd}", "rd}", "th}", "}}")
 ORDINAL = re.compile(
     r"(\d?\d)\s*(?:\^\s*)?(?:(st|nd|rd|th)|\{\s*(st|nd|rd|th)\s*\}"
     r"|\{\s*\\text\{\s*(st|nd|rd|th)\s*\}\s*\}|\\text\{\s*(st|nd|rd|th)\s*\})$"
@@ -172,7 +173,7 @@ def unify(text: str) -> str:
     text = re.sub(r"\\sqrt\s*(\d)", r"\\sqrt{\1}", text)
     text = re.sub(r"(?<![\\a-zA-Z])sqrt\(([^()]*)\)", r"\\sqrt{\1}", text)
     text = re.sub(r"(?<![\\a-zA-Z])pi(?![a-zA-Z])", r"\\pi", text)
-    text = CHINESE_UNIT.sub(_chinese_unit, ORDINAL.sub(_ordinal, text))
+    text = CHINESE_UNIT.sub(_chinese_unit, text)
     whole = re.fullmatch(r"\\text\{([^{}]*)\}", text)
     text = whole[1].strip() if whole else TEXT_UNIT.sub(_text_unit, text)
     text = SAID.get(text.lower().removeprefix("the ").removesuffix("s"), text)
@@ -209,6 +210,8 @@ def number(text: str) -> Number | None:
     """Read a squeezed text as one number, in any of the ways numbers are written."""
     if (said := numerals.spelled(text)) is not None:
         return Number(Fraction(said), 0, 0)
+    if text.endswith(ORDINAL_ENDS):
+        text = ORDINAL.sub(_ordinal, text)
     if re.fullmatch(rf"[+-]?{DECIMAL}", text):
         places = len(text.partition(".")[2])
         return Number(Fraction(text), places, len(re.sub(r"\D", "", text).lstrip("0")))

@@ -167,6 +167,9 @@ FACTORS = re.compile(
     r"(?P<name>[a-zA-Z\u4e00-\u9fff¢]+)\.?(?:\s*\^\s*\{?\s*(?P<power>-?\d)\s*\}?|(?P<raised>[²³]))?"
     r"(?:\s+(?P<after>squared|cubed))?"
 )
+ADJECTIVE = re.compile(
+    r"\s+(?:long|wide|tall|high|deep|thick|old|away|apart|each|total|in total|in all|altogether)$"
+)
 DEGREES = re.compile(
     r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|°|\\degree|(?<=[\d})\s])degrees?)\s*"
     r"(?P<scale>[CFK]|[Cc]elsius|[Ff]ahrenheit)?$|\s*(?P<sign>[℃℉])$"
@@ -224,6 +227,7 @@ def measured(text: str) -> Quantity | None:
         return _checked(Quantity(value, SCALES[name[0].lower()] if name else UNITS["degree"]))
     if text[-1:] in CURRENCIES:
         return _checked(Quantity(text[:-1], CURRENCIES[text[-1]]))
+    text = ADJECTIVE.sub("", text)
     tail = TAIL.search(text)
     unit = _unit(tail["unit"]) if tail else None
     if not tail or not unit:
