@@ -54,6 +54,8 @@ from skythought.verifiers.rules import STRICT
         ("€5", "5"),
         ("5 £", "5"),
         ("2nd", "2nd"),
+        ("≈ 5", "5"),
+        ("x ≈ 5", "x \\approx  5"),
         ("5个", "5"),
         ("5 \\text{元}", "5"),
         ("5平方千米", "5"),

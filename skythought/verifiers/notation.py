@@ -109,6 +109,7 @@ ORDINAL = re.compile(
     r"|\{\s*\\text\{\s*(st|nd|rd|th)\s*\}\s*\}|\\text\{\s*(st|nd|rd|th)\s*\})$"
 )
 WORD_UNIT = re.compile(r"(?<=[\d}])\s+([a-zA-Z][a-zA-Z /.]*?)(?:\^\{?\d\}?)?$")
+NEARLY = re.compile(r"^\s*\\approx(?![a-zA-Z])")
 NAME_LAST = re.compile(r"^([^=<>]+?)\s*=\s*([a-zA-Z])$")
 NAME = re.compile(
     r"^((?:\\?[a-zA-Z]|\\[a-zA-Z]{2,}|[A-Z]{2,4}|[a-z]{4,12}|\\text\{[^{}]*\})"
@@ -168,7 +169,7 @@ def unify(text: str) -> str:
     text = re.sub(r"\\(?:mathrm|mbox|textbf|textit|textrm|operatorname)(?=\{)", r"\\text", text)
     text = re.sub(r"\\text\{([^{}a-zA-Z]+|[ei])\}", r"\1", text)
     text = BOLD.sub(_bold, ALL_REALS.sub(r"\\mathbb{R}", text))
-    text = DROPPED.sub("", text).strip().removesuffix(".").strip()
+    text = NEARLY.sub("", DROPPED.sub("", text)).strip().removesuffix(".").strip()
     text = re.sub(rf"\\(frac|binom){FRACTION_PART}{FRACTION_PART}", _braces, text)
     text = re.sub(r"\\sqrt\s*(\d)", r"\\sqrt{\1}", text)
     text = re.sub(r"(?<![\\a-zA-Z])sqrt\(([^()]*)\)", r"\\sqrt{\1}", text)
