@@ -1,7 +1,7 @@
 """Who may import whom, what may be imported when, and how large a file may be.
 
     errors, records, registry
-      -> store, formats, steps, shapes, metrics, progress, audit,
+      -> store, formats, extraction, steps, shapes, metrics, progress, audit,
          options, presets, prices, cluster, crew
         -> tasks | verifiers | backends | perturbations | generating | training | reporting
           -> verbs, grading, study
@@ -34,7 +34,7 @@ LAYERS = (
     ("__init__",),  # the version
     ("errors", "records", "registry"),
     (
-        *("store", "formats", "steps", "shapes", "metrics", "progress", "audit"),
+        *("store", "formats", "extraction", "steps", "shapes", "metrics", "progress", "audit"),
         *("options", "presets", "prices", "cluster", "crew"),
     ),
     NOUNS,

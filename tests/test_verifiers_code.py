@@ -345,7 +345,7 @@ def test_a_file_of_programs(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert score.run(score.Config(input=path)) == {"correct": 2, "incorrect": 1}
     written = [json.loads(line) for line in (tmp_path / "mine.jsonl.verdicts.jsonl").open()]
-    assert [w["verifier"] for w in written] == ["code@2", "code@2", "math@5"]
+    assert [w["verifier"] for w in written] == ["code@2", "code@2", "math@6"]
     assert all(w["expected"].startswith("tests ") for w in written[:2])
     assert score.run(score.Config(input=path)) == {"correct": 2, "incorrect": 1}
     assert len((tmp_path / "mine.jsonl.verdicts.jsonl").read_text().splitlines()) == 3
