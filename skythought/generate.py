@@ -21,6 +21,7 @@ import msgspec
 from skythought import backends, grading, options, presets, prices, progress, store, tasks
 from skythought.backends import Backend
 from skythought.errors import UserError
+from skythought.generating import folder as folders
 from skythought.generating import found as founds
 from skythought.generating import plan
 from skythought.generating.budget import Budget
@@ -29,7 +30,7 @@ from skythought.generating.hope import Hope
 from skythought.generating.lock import Lock
 from skythought.generating.work import Asked, Queue, Work, trace
 from skythought.prices import Price, dollars
-from skythought.records import Problem, Sampling, digest_all
+from skythought.records import Problem, Sampling
 from skythought.verifiers import known
 
 Counts = dict[str, float]
@@ -222,38 +223,26 @@ def collect(
     asked = Asked(
         model=backend.identity, sampling=sampling, n=n, system_prompt=system_prompt, prefill=prefill
     )
-    wanted = {
-        "problems": digest_all(problems),
-        "n_problems": len(problems),
-        "model": asked.model,
-        "sampling": msgspec.to_builtins(sampling),
-        "n": n,
-        "system_prompt": system_prompt,
-        **({"prefill": prefill} if prefill else {}),
-    }
     path = folder / "traces.jsonl"
-    if not store.owns(folder, "generate", wanted):
-        for name in ("problems.jsonl", "traces.jsonl"):
-            if (folder / name).exists():
-                raise UserError(
-                    f"{folder / name}: exists, and not from generate; choose another --result-dir"
-                )
+    whole = folders.look(folder, problems, asked)
     if dry_run:
         found = founds.read(path)
         founds.refuse_damaged(path, found, strict=strict)
         money = Budget(price, budget, sampling.max_tokens, found)
         work = Work(problems, asked, found.finished)
+        if whole.more:
+            progress.say(f"{folder}: {folders.beyond(whole)}")
         plan.say(folder, work, found, money, backend, why)
         return _counts(found, money)
     with Lock(folder):
-        store.claim(folder, "generate", wanted)
-        if not (folder / "problems.jsonl").exists():
-            store.write_records(folder / "problems.jsonl", problems)
+        whole = folders.claim(folder, problems, asked)
         found = founds.read(path)
         founds.refuse_damaged(path, found, strict=strict)
         founds.put_aside(path, found)
         money = Budget(price, budget, sampling.max_tokens, found)
         work = Work(problems, asked, found.finished)
+        if whole.more:
+            progress.say(f"{folder}: {folders.beyond(whole)}")
         if work.missing and announce:
             plan.say(folder, work, found, money, backend, why)
         try:
@@ -265,7 +254,9 @@ def collect(
             raise
         counts = _counts(found, money)
         left = len(work.missing) - work.next
-        store.finish(folder, done=not found.errors and not work.open and not left, **counts)
+        done = not found.errors and not work.open and not left
+        done = done and not (whole.more and folders.left(whole, asked, found.finished))
+        store.finish(folder, done=done, **counts)
         if left and budget is not None:
             _, following = work.request(work.next)
             raise money.reached(folder, left, money.worst(following))

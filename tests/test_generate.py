@@ -181,8 +181,6 @@ def test_the_error_rate_of_a_short_run_is_judged_at_its_end(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"n": 2}, "was made with n=1, now 2"),
-        ({"limit": 3}, "was made with n_problems=6, now 3"),
         ({"seed": 1}, "was made with sampling="),
         ({"sampling_params": "temperature=1"}, "was made with sampling="),
         ({"system_prompt": "Think."}, "was made with system_prompt="),
@@ -217,7 +215,7 @@ def test_a_file_of_ones_own_is_not_appended_to(name: str, tmp_path: Path) -> Non
 def test_changed_problems_are_another_run(tmp_path: Path) -> None:
     generate.run(config(tmp_path))
     write(tmp_path / "problems.jsonl", [*ROWS[:5], {**ROWS[5], "answer": "11"}])
-    with pytest.raises(UserError, match="was made with problems="):
+    with pytest.raises(UserError, match="made with another answer of problem 'p5'; choose"):
         generate.run(config(tmp_path))
 
 
@@ -385,10 +383,10 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     command = ["generate", "--task", "toll_roads", "--backend", "symbolic", "--limit", "2"]
     assert cli.main([*command, "--result_dir", str(tmp_path / "run")]) == 0
     assert "run: 2 traces, 0 truncated, 0 errors, " in capsys.readouterr().err
-    assert cli.main([*command, "--result-dir", str(tmp_path / "run"), "--n", "2"]) == 2
+    assert cli.main([*command, "--result-dir", str(tmp_path / "run"), "--system-prompt", "Hi"]) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "was made with n=1, now 2" in told
+    assert "was made with system_prompt='', now 'Hi'" in told
 
 
 def test_prompts_are_what_a_model_sees(tmp_path: Path) -> None:

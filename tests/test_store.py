@@ -298,11 +298,6 @@ def test_claim_refuses_a_manifest_that_is_not_ours(text: str, tmp_path: Path) ->
         store.claim(tmp_path, "generate", {})
 
 
-def test_a_machine_without_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert store.code_revision() == ""
-
-
 def test_finish(tmp_path: Path) -> None:
     assert not store.is_done(tmp_path)
     store.claim(tmp_path, "generate", {"n": 1})

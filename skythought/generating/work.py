@@ -41,16 +41,20 @@ def prompt(problem: Problem, system_prompt: str) -> tuple[Message, ...]:
     return (Message("system", system_prompt), user) if system_prompt else (user,)
 
 
+def ids(problems: Sequence[Problem], asked: Asked) -> Iterator[str]:
+    """Give the ids of all samples, problem by problem."""
+    for problem in problems:
+        messages = prompt(problem, asked.system_prompt)
+        yield from sample_ids(
+            problem.id, messages, asked.model, asked.sampling, asked.n, asked.prefill
+        )
+
+
 def missing(problems: Sequence[Problem], asked: Asked, finished: set[str]) -> array[int]:
     """List the samples that are not finished, as problem * n + sample."""
-    found = array("Q")
-    for place, problem in enumerate(problems):
-        messages = prompt(problem, asked.system_prompt)
-        ids = sample_ids(problem.id, messages, asked.model, asked.sampling, asked.n, asked.prefill)
-        for sample, key in enumerate(ids):
-            if key not in finished:
-                found.append(place * asked.n + sample)
-    return found
+    return array(
+        "Q", (place for place, key in enumerate(ids(problems, asked)) if key not in finished)
+    )
 
 
 class Work:
