@@ -106,10 +106,11 @@ def summary(counts: Counts) -> str:
     )
 
 
-def ask(config: Config, *, announce: bool = True) -> Counts:
+def ask(config: Config, *, announce: bool = True, exact: bool = False) -> Counts:
     """Generate; returns how many traces, truncated, errors, tokens, and the cost where it is known.
 
-    With `announce`, what will be asked is said first.
+    With `announce`, what will be asked is said first. With `exact`, a folder that is for more than
+    is asked for now is refused.
 
     Raises:
         UserError: unknown names, bad options, a folder of another run, too many errors, or (as its
@@ -155,6 +156,7 @@ def ask(config: Config, *, announce: bool = True) -> Counts:
         strict=config.strict,
         dry_run=config.dry_run,
         announce=announce,
+        exact=exact,
         why=chosen.why,
     )
 
@@ -208,6 +210,7 @@ def collect(
     strict: bool = False,
     dry_run: bool = False,
     announce: bool = True,
+    exact: bool = False,
     why: str = "",
 ) -> Counts:
     """Ask a backend for `n` samples of each problem, into a run folder.
@@ -225,6 +228,11 @@ def collect(
     )
     path = folder / "traces.jsonl"
     whole = folders.look(folder, problems, asked)
+    if exact and whole.more:
+        raise UserError(
+            f"{folder}: {folders.beyond(whole)}, and would be counted too; ask for all of it, or "
+            "choose another --result-dir"
+        )
     if dry_run:
         found = founds.read(path)
         founds.refuse_damaged(path, found, strict=strict)

@@ -31,6 +31,7 @@ from skythought.records import digest
 T = TypeVar("T")
 
 NEVER_WRITTEN = ("key", "token", "secret", "password")
+TORN = "if it was made by this very command, delete it; else choose another output folder"
 BLOCK = 2**20
 HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")  # owner/name, or an old name without an owner
 
@@ -125,7 +126,9 @@ class Appender:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._file.close()
+            with self._file:
+                self._file.flush()
+                to_disk(self._file.fileno())
         except OSError as failed:  # the rest of a line that did not fit: told already by `add`
             if error is None:
                 raise disk_error(failed, self.path) from failed
@@ -246,13 +249,12 @@ def manifest(folder: Path) -> dict[str, Any]:
         UserError: it is no JSON object (`Unreadable` where it is no JSON at all).
     """
     path = folder / "manifest.json"
-    todo = "if it was made by this very command, delete it; else choose another output folder"
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except msgspec.ValidationError as error:
         raise UserError(f"{path}: not a run's manifest; choose another output folder") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{path}: not a run's manifest, or cut off; {todo}") from error
+        raise Unreadable(f"{path}: not a run's manifest, or cut off; {TORN}") from error
 
 
 def owns(folder: Path, stage: str, config: dict[str, Any], sizes: Collection[str] = ()) -> bool:

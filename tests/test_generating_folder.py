@@ -155,3 +155,48 @@ def test_problems_that_are_gone(tmp_path: Path) -> None:
             generate.run(config(tmp_path, limit=6))
         generate.run(config(tmp_path))
         assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("left", [0, 40, None])
+def test_a_manifest_that_a_power_loss_cut_off_is_written_anew(
+    left: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generate.run(config(tmp_path, n=2))
+    path = tmp_path / "run" / "manifest.json"
+    before = manifest(tmp_path)
+    lines = (tmp_path / "run" / "traces.jsonl").read_bytes()
+    if left is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:left])
+    for change in ({"n": 1}, {"n": 2, "system_prompt": "Hi."}, {"n": 2, "split": "train"}):
+        with pytest.raises(UserError, match="choose another output folder") as caught:
+            generate.run(config(tmp_path, **change))
+        assert "\n" not in str(caught.value)
+        assert left is None or not path.read_bytes()[left:]
+    capsys.readouterr()
+    counts = generate.run(config(tmp_path, n=2))
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith(f"{path}: ")
+    assert told[0].endswith("it is written anew: its samples are of this command")
+    assert (counts["traces"], len(told)) == (8, 2)
+    assert (tmp_path / "run" / "traces.jsonl").read_bytes() == lines
+    assert manifest(tmp_path) == before
+    generate.run(config(tmp_path, n=2))
+    assert "written anew" not in capsys.readouterr().err
+
+
+def test_a_torn_manifest_among_files_of_others(tmp_path: Path) -> None:
+    generate.run(config(tmp_path))
+    path = tmp_path / "run" / "manifest.json"
+    path.write_bytes(b"{")
+    (tmp_path / "run" / "traces.jsonl").write_text('{"question": "mine"}\n')
+    with pytest.raises(UserError, match=r"manifest\.json: .* delete it; else choose another"):
+        generate.run(config(tmp_path))
+    (tmp_path / "run" / "traces.jsonl").unlink()
+    (tmp_path / "run" / "problems.jsonl").unlink()
+    with pytest.raises(UserError, match=r"manifest\.json: .* delete it; else choose another"):
+        generate.run(config(tmp_path))
+    path.unlink()
+    generate.run(config(tmp_path))
+    assert len(traces(tmp_path)) == 4

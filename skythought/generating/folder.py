@@ -55,8 +55,8 @@ def look(folder: Path, problems: Sequence[Problem], asked: Asked) -> Whole:
     wanted = settings(problems, asked, asked.n)
     try:
         owned = store.owns(folder, STAGE, wanted, sizes=SIZES)
-    except store.Unreadable as error:
-        return _rebuild(folder, problems, asked, str(error))
+    except store.Unreadable:
+        return _rebuild(folder, problems, asked, f"{folder}/manifest.json: is cut off")
     if not owned:
         if not any((folder / name).exists() for name in FILES):
             return Whole(problems, asked.n, more=False)
@@ -160,12 +160,12 @@ def _rebuild(
             f"{folder / held[-1]}: exists, and not from generate; choose another --result-dir"
         )
     if FILES[0] not in held or (found.lines and not known):
-        raise UserError(f"{why}; delete it, or choose another output folder")
+        raise UserError(f"{why}; {store.TORN}")
     both = _together(folder, _held(folder) or [*problems], problems)
     strange = known.difference(ids(both, asked))
     if strange:
         raise UserError(
-            f"{why}, and {len(strange):,} of {len(known):,} samples in {FILES[1]} are not of this "
+            f"{why}; {len(strange):,} of {len(known):,} samples in {FILES[1]} are not of this "
             "command; give the settings that they were made with, or choose another output folder"
         )
     return Whole(both, asked.n, more=len(both) > len(problems), rebuilt=why)
