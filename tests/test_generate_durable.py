@@ -158,7 +158,7 @@ def test_a_third_of_the_answers_fail_in_every_way(
         return rng.choice(failures)(asked) if rng.random() < 0.3 else good(asked)
 
     server = serve(answer)
-    words = flags(tmp_path, server, 100, "timeout=1,retries=1,concurrency=20", "--n", "3")
+    words = flags(tmp_path, server, 100, "attempt_timeout=1,retries=1,concurrency=20", "--n", "3")
     runs = 0
     while cli.main(words) == 0 and runs < 20:
         runs += 1

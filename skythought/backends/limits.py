@@ -98,7 +98,12 @@ class Limits:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting.append((tokens, turn))
         self._admit()
-        await turn
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it was this one's turn, and is another's
+                self.leave(tokens, 0)
+            raise
 
     def leave(self, reserved: float, used: float | None) -> None:
         """Count a request that came back, with the tokens it used (None: nobody knows)."""

@@ -48,7 +48,8 @@ class OpenAI:
         concurrency: int = 64,
         rpm: float = 0,
         tpm: float = 0,
-        timeout: float = 1800,
+        timeout: float = 3600,
+        attempt_timeout: float = 1800,
         retries: int = 8,
         backoff: float = 1,
         extra_body: str = "",
@@ -62,6 +63,7 @@ class OpenAI:
             ("rpm", rpm, 0),
             ("tpm", tpm, 0),
             ("timeout", timeout, 0.001),
+            ("attempt_timeout", attempt_timeout, 0.001),
             ("retries", retries, 0),
             ("backoff", backoff, 0),
         ):
@@ -76,7 +78,8 @@ class OpenAI:
         self.key_env = api_key_env or (KEY if is_openai(base_url) else "")
         self.key = _key(self.key_env, base_url, named=bool(api_key_env))
         self.concurrency, self.rpm, self.tpm = concurrency, rpm, tpm
-        self.timeout, self.retries, self.backoff = timeout, retries, backoff
+        self.timeout, self.attempt_timeout = timeout, attempt_timeout
+        self.retries, self.backoff = retries, backoff
 
     def complete(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield completions as they finish; what cannot be had after all retries is an error.
