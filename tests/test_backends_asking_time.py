@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from chat_server import Reply, Server, ask, say
+from chat_server import Reply, Server, ask, good, say
 
 from skythought.records import Completion
 
@@ -63,3 +63,45 @@ def test_a_turn_that_does_not_come_again(serve: Callable[..., Server]) -> None:
     [found] = ask(server, 1, rpm=1, timeout=0.3)
     assert found.error.startswith("500 Internal Server Error: {}; no time is left to ask again")
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_that_the_server_asks_for_holds_for_all(
+    status: int, serve: Callable[..., Server], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One is told to come back later; the others, and those not yet sent, wait too."""
+    refused: list[float] = []
+    times: list[float] = []
+
+    def answer(asked: dict[str, Any]) -> Reply:
+        times.append(time.monotonic())
+        if len(times) == 8:
+            refused.append(times[-1])
+            return say(status, {"error": "busy"}, Retry_After="0.6")
+        return good(asked)
+
+    server = serve(answer, delay=0.05)
+    found = ask(server, 40, concurrency=4)
+    assert {c.finish for c in found} == {"stop"}
+    on_their_way = [at for at in times if refused[0] < at < refused[0] + 0.6]
+    assert len(on_their_way) <= 4  # sent before the refusal was read
+    assert times[-1] > refused[0] + 0.6
+    told = capsys.readouterr().err
+    assert told.count(": busy; asking for less at once") == 1
+
+
+@pytest.mark.parametrize(("headers", "at_once"), [({}, (7, 8)), ({"Retry_After": "0.01"}, (4, 5))])
+def test_a_503_slows_down_where_it_says_for_how_long(
+    headers: dict[str, str], at_once: tuple[int, int], serve: Callable[..., Server]
+) -> None:
+    """One that says nothing is tried again alone."""
+
+    def answer(asked: dict[str, Any]) -> Reply:
+        if len(server.asked) != 8:
+            return good(asked)
+        server.most = 0  # count anew from here
+        return say(503, {}, **headers)
+
+    server: Server = serve(answer, delay=0.1)
+    assert {c.finish for c in ask(server, 20, concurrency=8)} == {"stop"}
+    assert server.most in at_once

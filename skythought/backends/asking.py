@@ -195,7 +195,7 @@ class Asking:
                 fault = self.late(fault)
                 break
             fault = found._replace(reason=self.safe(found.reason))
-            if fault.status == 429:
+            if fault.status == 429 or (wait and fault.retry):
                 self.tell(fault)
             if fault.stop or (fault.status in ADDRESS and not self.met):
                 raise self.refusal(fault)
@@ -302,7 +302,7 @@ class Asking:
                     used = tokens
             elif found.status:
                 used, wait = 0, retry_after(asked)
-                if found.status == 429:
+                if found.status == 429 or (wait and found.retry):
                     limits.refused(sent, wait)
             return found, wait, sent
         finally:
