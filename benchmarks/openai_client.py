@@ -20,14 +20,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from skythought import backends, generate
+from skythought.prices import Price
 from skythought.records import Message, Problem, Request, Sampling
 
 SAMPLING = Sampling(temperature=0.6, top_p=0.95, max_tokens=16384)
 QUESTION = "From oak: pine 3, ash 2. From ash: fir 5. What is the toll from oak to fir? " * 4
 
 
-def measure(n: int, concurrency: int, latency: float, *, store: bool) -> str:
-    """Ask `n` requests of a server made for it; gives a row of the table."""
+PRICE = Price(1.0, 4.0)  # of a million tokens, where a budget is measured
+COST = PRICE.of(100, 620)  # of one answer of the server
+
+
+def measure(n: int, concurrency: int, latency: float, *, store: bool, budget: float = 0) -> str:
+    """Ask `n` requests of a server made for it; gives a row of the table.
+
+    `budget` is how many times the whole cost of the answers may be spent; 0 for no limit.
+    """
     server = Path(__file__).with_name("chat_server.py")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # inherited by the server
@@ -45,7 +53,15 @@ def measure(n: int, concurrency: int, latency: float, *, store: bool) -> str:
                     for i in range(n)
                 ]
                 with tempfile.TemporaryDirectory() as folder:
-                    counts = generate.collect(problems, backend, SAMPLING, Path(folder) / "run")
+                    counts = generate.collect(
+                        problems,
+                        backend,
+                        SAMPLING,
+                        Path(folder) / "run",
+                        price=PRICE,
+                        budget=budget * n * COST or None,
+                        announce=False,
+                    )
                 done = counts["traces"]
             else:
                 requests = [
@@ -59,6 +75,7 @@ def measure(n: int, concurrency: int, latency: float, *, store: bool) -> str:
     assert done == n, f"{n - done} of {n} requests failed"
     share = n / took / (concurrency / latency)
     what = "generate" if store else "backend"
+    what += f", budget {budget:g}" if budget else ""
     return (
         f"| {datetime.now(UTC):%Y-%m-%d} | {what} | {concurrency:,} | {latency * 1000:g} ms "
         f"| {n:,} | {n / took:,.0f}/s | {share:.2f} | {1000 * used / n:.2f} ms |"
@@ -71,7 +88,11 @@ if __name__ == "__main__":
     parser.add_argument("--concurrency", type=int, default=1000)
     parser.add_argument("--latency", type=float, default=0.2, help="seconds")
     parser.add_argument("--store", action="store_true", help="measure the whole of generate")
+    parser.add_argument(
+        "--budget", type=float, default=0, help="with --store: times the cost of all answers"
+    )
     args = parser.parse_args()
     load = os.getloadavg()[0]
-    print(measure(args.requests, args.concurrency, args.latency, store=args.store))
+    store = args.store or args.budget > 0
+    print(measure(args.requests, args.concurrency, args.latency, store=store, budget=args.budget))
     print(f"{os.cpu_count()} cores, load {load:.1f} before the run", file=sys.stderr)

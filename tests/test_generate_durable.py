@@ -256,7 +256,7 @@ def test_two_processes_on_one_folder(serve: Callable[..., Server], tmp_path: Pat
 def test_a_budget(
     serve: Callable[..., Server], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An answer may cost 6.40 and costs 0.70; what is out may never cost more than is left."""
+    """An answer may cost 6.40 and costs 0.70; what is out may cost a tenth more than is left."""
     most = 0.0
 
     def answer(asked: dict[str, Any]) -> Reply:
@@ -270,7 +270,7 @@ def test_a_budget(
     told = capsys.readouterr().err
     n = len(traces(tmp_path))
     assert 30 - 6.4 < 0.7 * n <= 30
-    assert 6.4 < most <= 30
+    assert 30 < most <= 33
     assert told.endswith(
         f"run: stopped at the budget: ${0.7 * n:.2f} of $30.00 are spent and the next request "
         f"could cost $6.40; {100 - n} samples are left; to go on, run the same command again with "

@@ -74,6 +74,8 @@ class Asking:
         self.todo = iter(requests)
         # A queue that holds money back says whether there is enough for what was thrown away.
         self.affords: Affords | None = getattr(requests, "affords", None)
+        # And whether it has ended for want of money only, which answers may give back.
+        self.again: Callable[[], bool] = getattr(requests, "again", lambda: False)
         self.more = True  # as far as known
         self.stopped = False  # nothing new is sent, nothing asked again
         self.wake = asyncio.Event()  # something is finished, or to be stopped
@@ -123,17 +125,19 @@ class Asking:
         A few at a time, with a look at the connections between: what is sent in one go comes back
         in one go, and waits.
         """
+        short = False
         for _ in range(A_FEW):
             if not self.room():
                 break
             request = next(self.todo, None)
             if request is None:
-                self.more = False
+                short = bool(self.tasks or self.finished) and self.again()
+                self.more = short
                 break
             task = asyncio.create_task(self.ask(request))
             self.tasks.add(task)
             task.add_done_callback(self.done)
-        if self.finished or self.room():
+        if self.finished or (self.room() and not short):
             await asyncio.sleep(0)
         elif self.tasks:
             await self.wake.wait()

@@ -7,6 +7,11 @@ from skythought.generating.found import Found
 from skythought.prices import Price, dollars
 from skythought.records import Completion, Request
 
+OVER = (
+    0.1  # share of a budget that it may be overdrawn by, should all answers be as long as they may
+)
+LIKELY = 2  # times the mean cost of an answer, which those on their way do not exceed together
+LEAST = 20  # answers that a mean is believed of; no fewer than are on their way
 TEMPLATE = 64  # tokens that a chat template may put around one message, at most
 
 
@@ -18,6 +23,11 @@ class BudgetReached(UserError):
 
 class Budget:
     """Counts dollars; without a price nothing costs anything.
+
+    A request is sent if it could be paid at its dearest, with the others on their way at twice what
+    answers have cost so far on average. At the dearest, all of them together stay below a tenth
+    more than the limit: an average may deceive. Before so many answers are known as are on their
+    way, these count at their dearest too.
 
     Args:
         price: of a million tokens.
@@ -36,6 +46,7 @@ class Budget:
         self.spent = price.of(read, written + lost) if price is not None else 0.0
         self.held: dict[str, float] = {}  # dollars that requests on their way may cost at most
         self.total_held = 0.0
+        self.answers = len(found.finished)  # that `spent` is the cost of
         self.lost: dict[str, float] = {}  # dollars of answers thrown away, while asked again
 
     def worst(self, request: Request) -> float:
@@ -51,11 +62,22 @@ class Budget:
         if self.limit is None:
             return True
         worst = self.worst(request)
-        if self.spent + self.total_held + worst > self.limit:
+        if not self.fits(worst):
             return False
         self.held[request.id] = worst
         self.total_held += worst
         return True
+
+    def fits(self, more: float = 0.0) -> bool:
+        """Say whether so many dollars more may be spent beside what is on its way."""
+        if self.limit is None:
+            return True
+        if self.spent + self.total_held + more > self.limit * (1 + OVER):
+            return False
+        out = self.total_held
+        if self.answers >= max(LEAST, len(self.held)):
+            out = min(out, LIKELY * self.spent / self.answers * len(self.held))
+        return self.spent + out + more <= self.limit
 
     def affords(self, request: Request, prompt_tokens: int, completion_tokens: int) -> bool:
         """Count an answer that was thrown away; False where asking again cannot be paid."""
@@ -64,7 +86,7 @@ class Budget:
         cost = self.price.of(prompt_tokens, completion_tokens)
         self.spent += cost
         self.lost[request.id] = self.lost.get(request.id, 0.0) + cost
-        return self.limit is None or self.spent + self.total_held <= self.limit
+        return self.fits()
 
     def pay(self, request: Request, completion: Completion) -> None:
         """Count what an answer cost; the most it can have, where its tokens were not counted."""
@@ -72,6 +94,7 @@ class Budget:
         self.total_held = self.total_held - worst if self.held else 0.0
         if self.price is None:
             return
+        self.answers += completion.finish != "error"
         self.spent += self.price.of(*completion.wasted) - self.lost.pop(request.id, 0.0)
         if completion.prompt_tokens or completion.completion_tokens:
             self.spent += self.price.of(completion.prompt_tokens, completion.completion_tokens)

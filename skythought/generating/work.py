@@ -93,7 +93,7 @@ class Queue(Iterator[Request]):
     """Gives the requests that are left, as long as the next one can be paid.
 
     Money is held back for each that is out. What waits for some to come back cheaper than feared is
-    given by the next queue of the same work.
+    given after `again`, or by the next queue of the same work.
     """
 
     def __init__(self, work: Work, budget: Budget) -> None:
@@ -116,6 +116,11 @@ class Queue(Iterator[Request]):
         work.next += 1
         work.open[request.id] = problem, request
         return request
+
+    def again(self) -> bool:
+        """Try once more whether the next can be paid; False where that is not why it ended."""
+        short, self.short = self.short, False
+        return short
 
     def __length_hint__(self) -> int:
         """Count what is left; fewer may come where money ends before."""
