@@ -234,7 +234,7 @@ def collect(
             "choose another --result-dir"
         )
     if dry_run:
-        found = founds.read(path)
+        found = founds.read(path, sampling.max_tokens)
         founds.refuse_damaged(path, found, strict=strict)
         money = Budget(price, budget, sampling.max_tokens, found)
         work = Work(problems, asked, found.finished)
@@ -244,7 +244,7 @@ def collect(
         return _counts(found, money)
     with Lock(folder):
         whole = folders.claim(folder, problems, asked)
-        found = founds.read(path)
+        found = founds.read(path, sampling.max_tokens)
         founds.refuse_damaged(path, found, strict=strict)
         founds.put_aside(path, found)
         money = Budget(price, budget, sampling.max_tokens, found)

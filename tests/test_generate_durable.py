@@ -313,6 +313,32 @@ def test_a_budget_counts_answers_that_are_thrown_away(
     assert f"stopped at the budget: ${0.7 * server.answered:.2f} of $30.00 are spent" in told
 
 
+def test_a_budget_of_answers_that_nobody_counts(
+    serve: Callable[..., Server], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their cost is guessed from their length, said to be a guess, and the same when it goes on."""
+
+    def answer(asked: dict[str, Any]) -> Reply:
+        text = "It is 4, as 2 and 2 are.\n" * 6  # 150 bytes: 50 tokens
+        return say(200, {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
+
+    server = serve(answer)
+    words = flags(tmp_path, server, 100, "concurrency=4", "--price-in", "1e4", "--price-out", "1e5")
+    assert cli.main([*words, "--budget", "200"]) == 3
+    told = capsys.readouterr().err
+    warned = "warning: the server does not say how many tokens it used; their cost is guessed, a"
+    assert told.count(warned) == 1
+    cost = json.loads((tmp_path / "run" / "manifest.json").read_text())["counts"]["cost"]
+    n = len(traces(tmp_path))
+    assert 5.0 * n < cost < 6.0 * n
+    assert 180 < cost < 200
+    assert cli.main([*words, "--budget", "600", "--dry-run"]) == 0
+    told = capsys.readouterr().err
+    again = float(told.partition("budget: $600.00, $")[2].partition(" spent")[0])
+    assert f"spent in this folder already ({n} answers by guess)\n" in told
+    assert again == pytest.approx(cost, rel=0.1)
+
+
 def test_a_dry_run_asks_and_writes_nothing(
     serve: Callable[..., Server], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,15 +50,16 @@ def test_money_is_held_for_what_is_out() -> None:
     assert list(queue) == []  # a queue that has ended stays so
     assert len(list(Queue(left, money))) == 0  # 0.0002 spent and 0.0022 held
     money.pay(asked[1], answer(asked[1].id, 10, 0))
-    money.pay(asked[2], answer(asked[2].id, 0, 0))  # not counted: as dear as it can be
-    assert money.spent == pytest.approx(0.00021 + 0.00001 + worst)
+    money.pay(asked[2], answer(asked[2].id, 0, 0))  # not counted: by its length
+    guessed = PRICE.of(-(-(3 * 64 + len("Think.q0 é".encode())) // 3), 1)
+    assert money.spent == pytest.approx(0.00021 + 0.00001 + guessed)
     assert money.total_held == 0.0
     assert len(list(Queue(left, money))) == 1
 
 
 def test_what_was_spent_before_counts() -> None:
-    before = Found(prompt_tokens=1000, completion_tokens=100, uncounted=2)
-    assert Budget(PRICE, 5, 100, before).spent == pytest.approx(0.001 + 0.001 + 2 * 0.001)
+    before = Found(prompt_tokens=1000, completion_tokens=100, uncounted=2, guessed=(50, 70))
+    assert Budget(PRICE, 5, 100, before).spent == pytest.approx(0.00105 + 0.0017)
     assert Budget(None, None, 100, before).spent == 0
 
 
@@ -83,7 +84,7 @@ LONGEST = 0.00121  # dollars of an answer of 100 tokens, its prompt included
 
 
 def test_answers_of_one_length_use_all_of_a_budget_at_full_speed() -> None:
-    """They are a tenth as long as they may be; each held at its dearest, half went at full speed."""
+    """They are a tenth as long as they may be; held at their dearest, half went at full speed."""
     limit = 100 * LONGEST
     counts, most = play(Budget(PRICE, limit, 100, Found()), 50, lambda _: 10)
     assert limit - LONGEST < most <= limit
