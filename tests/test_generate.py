@@ -13,7 +13,7 @@ import pytest
 
 from skythought import cli, generate, store, tasks
 from skythought.errors import UserError
-from skythought.generating import work
+from skythought.generating import ask, work
 from skythought.generating.budget import Budget
 from skythought.generating.found import Found
 from skythought.prices import Price
@@ -356,8 +356,8 @@ def test_the_preset_of_a_family_is_used_and_said(
 def test_progress_says_what_a_person_wants_to_stop_for() -> None:
     found = Found({"a"}, errors=2, truncated=1200, prompt_tokens=10, completion_tokens=100)
     money = Budget(Price(1.0, 10.0), None, 100, found)
-    assert generate._note(found, money) == "$0.001, 2 errors, 1,200 truncated"
-    assert generate._note(Found(), Budget(None, None, 100, Found())) == ""
+    assert ask.note(found, money) == "$0.001, 2 errors, 1,200 truncated"
+    assert ask.note(Found(), Budget(None, None, 100, Found())) == ""
 
 
 def test_truncated_answers_are_counted(tmp_path: Path) -> None:

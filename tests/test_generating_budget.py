@@ -54,7 +54,7 @@ def test_money_is_held_for_what_is_out() -> None:
     guessed = PRICE.of(-(-(3 * 64 + len("Think.q0 é".encode())) // 3), 1)
     assert money.spent == pytest.approx(0.00021 + 0.00001 + guessed)
     assert money.total_held == 0.0
-    assert len(list(Queue(left, money))) == 1
+    assert len(list(Queue(left, money))) == 2
 
 
 def test_what_was_spent_before_counts() -> None:

@@ -29,6 +29,7 @@ from skythought.records import Completion, Request, Sampling
 if TYPE_CHECKING:
     import aiohttp
 
+TICK_S = 0.5  # between two looks whether the run is to be stopped
 A_FEW = 32  # requests started, and answers handed out, between two looks at the connections
 CONNECT_S = 30.0  # to open a connection
 ADDRESS = (301, 302, 303, 307, 308, 401, 403, 404, 405)  # said before any answer: all will be so
@@ -110,6 +111,7 @@ class Asking:
         self.network = (aiohttp.ClientError, TimeoutError, OSError)
         self.refused = aiohttp.ClientHttpProxyError
         self.nobody = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+        self.tick()
         self.session: aiohttp.ClientSession = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -118,6 +120,11 @@ class Asking:
             proxy=proxy.url if proxy else None,
             proxy_auth=login,
         )
+
+    def tick(self) -> None:
+        """Wake who takes the answers, every so often, to look whether the run is to be stopped."""
+        self.wake.set()
+        self.timer = asyncio.get_running_loop().call_later(TICK_S, self.tick)
 
     async def step(self) -> None:
         """Start a few requests where there is room, and wait until something is finished.
@@ -181,6 +188,7 @@ class Asking:
             await asyncio.wait(self.tasks)
             await asyncio.sleep(0)  # so that `done` has seen them
         if hasattr(self, "session"):
+            self.timer.cancel()
             await self.session.close()
 
     async def ask(self, request: Request) -> Completion | None:

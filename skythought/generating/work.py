@@ -5,6 +5,7 @@ Requests are made when they are asked for; of those that wait there is only a nu
 
 from __future__ import annotations
 
+import threading
 from array import array
 from collections.abc import Iterator, Sequence
 
@@ -96,8 +97,8 @@ class Queue(Iterator[Request]):
     given after `again`, or by the next queue of the same work.
     """
 
-    def __init__(self, work: Work, budget: Budget) -> None:
-        self.work, self.budget = work, budget
+    def __init__(self, work: Work, budget: Budget, cancel: threading.Event | None = None) -> None:
+        self.work, self.budget, self.cancel = work, budget, cancel
         self.short = False  # ended for want of money
         self.stopped = False  # ended by who takes the answers; nothing is asked again either
         self.affords = budget.affords
@@ -107,7 +108,7 @@ class Queue(Iterator[Request]):
 
     def __next__(self) -> Request:
         work = self.work
-        if self.short or self.stopped or work.next == len(work.missing):
+        if self.short or self.stopped or self.cancelled or work.next == len(work.missing):
             raise StopIteration
         problem, request = work.request(work.next)
         if not self.budget.hold(request):
@@ -116,6 +117,11 @@ class Queue(Iterator[Request]):
         work.next += 1
         work.open[request.id] = problem, request
         return request
+
+    @property
+    def cancelled(self) -> bool:
+        """Say whether another thread wants the run to end soon."""
+        return self.cancel is not None and self.cancel.is_set()
 
     def again(self) -> bool:
         """Try once more whether the next can be paid; False where that is not why it ended."""
