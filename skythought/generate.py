@@ -96,7 +96,15 @@ def run(config: Config, *, cancel: threading.Event | None = None) -> Counts:
     counts = ask(config, cancel=cancel)
     if not config.dry_run:
         progress.say(f"{config.result_dir}: {summary(counts)}")
+    if failed := int(counts["errors"]):
+        samples, them = ("sample", "it") if failed == 1 else ("samples", "them")
+        progress.say(f"{failed:,} {samples} failed; run the same command again to ask for {them}")
     return counts
+
+
+def exit_code(counts: Counts) -> int:
+    """Give the exit code of a command that ended by itself: 1 where samples failed."""
+    return 1 if counts["errors"] else 0
 
 
 async def run_async(config: Config) -> Counts:
@@ -168,6 +176,11 @@ def ask(
         )
     if chosen.warning:
         progress.say(f"warning: {chosen.warning}")
+    if config.n > 1 and equal(backend, chosen.sampling):
+        progress.say(
+            f"warning: greedy decoding draws {config.n} samples of a problem that are (nearly) the "
+            "same; give a temperature with --sampling-params, or --n 1"
+        )
     if not config.dry_run:
         try_verifiers(problems)
     return collect(
@@ -188,6 +201,12 @@ def ask(
         why=chosen.why,
         cancel=cancel,
     )
+
+
+def equal(backend: Backend, sampling: Sampling) -> bool:
+    """Say whether a backend's samples of a problem are all the same, as those of a greedy model."""
+    told = presets.fixed(backend.identity) or getattr(backend, "own_samples", False)
+    return sampling.temperature == 0 and not told
 
 
 def _check(config: Config) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from skythought import cli, generate, store, tasks
+from skythought import generate, store, tasks
 from skythought.errors import UserError
 from skythought.generating import ask, work
 from skythought.generating.budget import Budget
@@ -377,16 +377,6 @@ def test_no_secret_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     generate.run(asked)
     for path in (tmp_path / "run").iterdir():
         assert "sk-" not in path.read_text()
-
-
-def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["generate", "--task", "toll_roads", "--backend", "symbolic", "--limit", "2"]
-    assert cli.main([*command, "--result_dir", str(tmp_path / "run")]) == 0
-    assert "run: 2 traces, 0 truncated, 0 errors, " in capsys.readouterr().err
-    assert cli.main([*command, "--result-dir", str(tmp_path / "run"), "--system-prompt", "Hi"]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "was made with system_prompt='', now 'Hi'" in told
 
 
 def test_prompts_are_what_a_model_sees(tmp_path: Path) -> None:

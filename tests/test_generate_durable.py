@@ -160,12 +160,13 @@ def test_a_third_of_the_answers_fail_in_every_way(
     server = serve(answer)
     words = flags(tmp_path, server, 100, "attempt_timeout=1,retries=1,concurrency=20", "--n", "3")
     runs = 0
-    while cli.main(words) == 0 and runs < 20:
-        runs += 1
+    code = 1
+    while code == 1 and runs < 20:
+        code, runs = cli.main(words), runs + 1
         manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
-        if manifest["done"]:
-            break
-        assert manifest["counts"]["errors"] > 0
+        assert manifest["done"] is (code == 0)
+        assert (manifest["counts"]["errors"] > 0) is (code == 1)
+    assert code == 0
     assert 2 <= runs < 20  # with one retry, some fail twice and are left for the next run
     found = [t for t in traces(tmp_path) if t.finish != "error"]
     assert Counter((t.problem_id, t.sample) for t in found) == Counter(
