@@ -2,7 +2,9 @@
 
     python benchmarks/openai_client.py --concurrency 1000 --latency 0.2 --requests 30000
 
-The ideal is concurrency / latency. The server is its own process. With --store the whole of
+The ideal is concurrency / latency, from the first request on: opening the connections is part of
+it. The server is its own process; what it and other programs took of the processors is said too,
+because on few cores they take it from the client. With --store the whole of
 `skythought generate` is measured, which keeps every answer on disk before the next is counted.
 Results stand in benchmarks/README.md.
 """
@@ -31,6 +33,16 @@ PRICE = Price(1.0, 4.0)  # of a million tokens, where a budget is measured
 COST = PRICE.of(100, 620)  # of one answer of the server
 
 
+def busy() -> float:
+    """Give the seconds that all cores have worked since they started; 0 where nobody says."""
+    try:
+        fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return 0.0
+    user, nice, system, _, _, *interrupts = map(int, fields)
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(n: int, concurrency: int, latency: float, *, store: bool, budget: float = 0) -> str:
     """Ask `n` requests of a server made for it; gives a row of the table.
 
@@ -46,7 +58,7 @@ def measure(n: int, concurrency: int, latency: float, *, store: bool, budget: fl
         options = {"base_url": url, "concurrency": concurrency}
         backend = backends.make("openai", "echo", options)
         try:
-            began, used = time.perf_counter(), time.process_time()
+            began, used, all_used = time.perf_counter(), time.process_time(), busy()
             if store:
                 problems = [
                     Problem(id=str(i), task="t", question=f"{i} {QUESTION}", answer="")
@@ -70,10 +82,18 @@ def measure(n: int, concurrency: int, latency: float, *, store: bool, budget: fl
                 answers = backend.complete(requests, SAMPLING)
                 done = sum(answer.finish == "stop" for answer in answers)
             took, used = time.perf_counter() - began, time.process_time() - used
+            all_used = busy() - all_used
         finally:
             process.kill()
+            served = sum(os.wait4(process.pid, 0)[2][:2])
     assert done == n, f"{n - done} of {n} requests failed"
     share = n / took / (concurrency / latency)
+    others = max(0.0, all_used - used - served) / took
+    print(
+        f"cores: client {used / took:.2f}, server {served / took:.2f}, others {others:.2f} of "
+        f"{os.cpu_count()}; load {os.getloadavg()[0]:.1f} after the run",
+        file=sys.stderr,
+    )
     what = "generate" if store else "backend"
     what += f", budget {budget:g}" if budget else ""
     return (
@@ -92,7 +112,5 @@ if __name__ == "__main__":
         "--budget", type=float, default=0, help="with --store: times the cost of all answers"
     )
     args = parser.parse_args()
-    load = os.getloadavg()[0]
     store = args.store or args.budget > 0
     print(measure(args.requests, args.concurrency, args.latency, store=store, budget=args.budget))
-    print(f"{os.cpu_count()} cores, load {load:.1f} before the run", file=sys.stderr)

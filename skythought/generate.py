@@ -277,7 +277,8 @@ def collect(
         model=backend.identity, sampling=sampling, n=n, system_prompt=system_prompt, prefill=prefill
     )
     path = folder / "traces.jsonl"
-    whole = folders.look(folder, problems, asked)
+    wanted = folders.settings(problems, asked, n)
+    whole = folders.look(folder, problems, asked, wanted)
     if exact and whole.more:
         raise UserError(
             f"{folder}: {folders.beyond(whole)}, and would be counted too; ask for all of it, or "
@@ -293,7 +294,7 @@ def collect(
         plan.say(folder, work, found, money, backend, why)
         return _counts(found, money)
     with Lock(folder):
-        whole = folders.claim(folder, problems, asked)
+        whole = folders.claim(folder, problems, asked, wanted)
         found = founds.read(path, sampling.max_tokens)
         founds.refuse_damaged(path, found, strict=strict)
         founds.put_aside(path, found)

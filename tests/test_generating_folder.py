@@ -186,6 +186,15 @@ def test_a_manifest_that_a_power_loss_cut_off_is_written_anew(
     assert "written anew" not in capsys.readouterr().err
 
 
+def test_a_torn_manifest_and_more_is_asked_for(tmp_path: Path) -> None:
+    generate.run(config(tmp_path))
+    (tmp_path / "run" / "manifest.json").write_bytes(b"")
+    generate.run(config(tmp_path, limit=6, n=2))
+    assert samples(tmp_path) == wanted({"limit": 6, "n": 2})
+    assert len(store.read(tmp_path / "run" / "problems.jsonl", Problem)) == 6
+    assert manifest(tmp_path)["config"]["n_problems"] == 6
+
+
 def test_a_torn_manifest_among_files_of_others(tmp_path: Path) -> None:
     generate.run(config(tmp_path))
     path = tmp_path / "run" / "manifest.json"

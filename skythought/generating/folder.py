@@ -30,6 +30,8 @@ class Whole(NamedTuple):
     problems: Sequence[Problem]
     n: int  # samples of each
     more: bool  # than is asked for now
+    settings: dict[str, Any]  # for its manifest
+    grown: bool = False  # there are problems that it does not hold yet
     rebuilt: str = ""  # why its manifest has to be written anew
 
 
@@ -46,51 +48,49 @@ def settings(problems: Sequence[Problem], asked: Asked, n: int) -> dict[str, Any
     }
 
 
-def look(folder: Path, problems: Sequence[Problem], asked: Asked) -> Whole:
-    """Find what a folder is for, with what is asked for now.
+def look(folder: Path, problems: Sequence[Problem], asked: Asked, wanted: dict[str, Any]) -> Whole:
+    """Find what a folder is for, with what is asked for now, whose `settings` are `wanted`.
 
     Raises:
         UserError: it holds another run, or files that are not from here.
     """
-    wanted = settings(problems, asked, asked.n)
     try:
         owned = store.owns(folder, STAGE, wanted, sizes=SIZES)
     except store.Unreadable:
         return _rebuild(folder, problems, asked, f"{folder}/manifest.json: is cut off")
     if not owned:
         if not any((folder / name).exists() for name in FILES):
-            return Whole(problems, asked.n, more=False)
+            return Whole(problems, asked.n, False, wanted)
         return _rebuild(folder, problems, asked, f"{folder}/manifest.json: is missing", gone=True)
     old = store.manifest(folder)["config"]
+    n = max(asked.n, old.get("n", 1))
     if old.get("problems") == wanted["problems"]:
-        n = max(asked.n, old.get("n", 1))
-        return Whole(problems, n, more=n > asked.n)
+        return Whole(problems, n, n > asked.n, wanted | {"n": n})
     held = _held(folder)
     if not held:
         raise UserError(
             f"{folder / FILES[0]}: is missing or empty, and these are not the problems it was made "
             "with; run the command that made it, or choose another output folder"
         )
-    both, n = _together(folder, held, problems), max(asked.n, old.get("n", 1))
-    return Whole(both, n, more=len(both) > len(problems) or n > asked.n)
+    both = _together(folder, held, problems)
+    more = len(both) > len(problems) or n > asked.n
+    return Whole(both, n, more, settings(both, asked, n), len(both) > len(held))
 
 
-def claim(folder: Path, problems: Sequence[Problem], asked: Asked) -> Whole:
+def claim(folder: Path, problems: Sequence[Problem], asked: Asked, wanted: dict[str, Any]) -> Whole:
     """Make a folder this run's own, for all that it was asked for and is now.
 
     Raises:
         UserError: as `look`, or the place may not be written.
     """
-    whole = look(folder, problems, asked)
+    whole = look(folder, problems, asked, wanted)
     if whole.rebuilt:
         progress.say(f"{whole.rebuilt}; it is written anew: its samples are of this command")
         (folder / "manifest.json").unlink(missing_ok=True)
     path = folder / FILES[0]
-    now = settings(whole.problems, asked, whole.n)
-    grown = (folder / "manifest.json").exists() and store.manifest(folder)["config"] != now
-    if grown or not path.exists() or not path.stat().st_size:
+    if whole.grown or not path.exists() or not path.stat().st_size:
         store.write_records(path, whole.problems)
-    store.claim(folder, STAGE, now, sizes=SIZES)
+    store.claim(folder, STAGE, whole.settings, sizes=SIZES)
     return whole
 
 
@@ -161,11 +161,13 @@ def _rebuild(
         )
     if FILES[0] not in held or (found.lines and not known):
         raise UserError(f"{why}; {store.TORN}")
-    both = _together(folder, _held(folder) or [*problems], problems)
+    old = _held(folder) or [*problems]
+    both = _together(folder, old, problems)
     strange = known.difference(ids(both, asked))
     if strange:
         raise UserError(
             f"{why}; {len(strange):,} of {len(known):,} samples in {FILES[1]} are not of this "
             "command; give the settings that they were made with, or choose another output folder"
         )
-    return Whole(both, asked.n, more=len(both) > len(problems), rebuilt=why)
+    more = len(both) > len(problems)
+    return Whole(both, asked.n, more, settings(both, asked, asked.n), len(both) > len(old), why)
