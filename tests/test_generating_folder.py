@@ -145,6 +145,21 @@ def test_killed_between_problems_and_manifest(tmp_path: Path) -> None:
     assert manifest(tmp_path)["config"]["n_problems"] == 6
 
 
+def test_killed_before_the_first_problem_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_records", killed)
+        with pytest.raises(KeyboardInterrupt):
+            generate.run(config(tmp_path))
+    assert not (tmp_path / "run" / "problems.jsonl").exists()
+    generate.run(config(tmp_path))
+    assert len(traces(tmp_path)) == 4
+
+
 def test_problems_that_are_gone(tmp_path: Path) -> None:
     generate.run(config(tmp_path))
     path = tmp_path / "run" / "problems.jsonl"

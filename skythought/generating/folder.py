@@ -84,13 +84,15 @@ def claim(folder: Path, problems: Sequence[Problem], asked: Asked, wanted: dict[
         UserError: as `look`, or the place may not be written.
     """
     whole = look(folder, problems, asked, wanted)
+    path = folder / FILES[0]
+    if whole.grown:  # before the manifest, which promises them
+        store.write_records(path, whole.problems)
     if whole.rebuilt:
         progress.say(f"{whole.rebuilt}; it is written anew: its samples are of this command")
         (folder / "manifest.json").unlink(missing_ok=True)
-    path = folder / FILES[0]
-    if whole.grown or not path.exists() or not path.stat().st_size:
-        store.write_records(path, whole.problems)
     store.claim(folder, STAGE, whole.settings, sizes=SIZES)
+    if not path.exists() or not path.stat().st_size:  # after it, which says whose they are
+        store.write_records(path, whole.problems)
     return whole
 
 
