@@ -267,6 +267,19 @@ def test_claim_knows_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "manifest.json").read_bytes() == before
 
 
+def test_claim_lets_sizes_change(tmp_path: Path) -> None:
+    store.claim(tmp_path, "generate", {"model": "m", "n": 2}, sizes=("n",))
+    before = store.manifest(tmp_path)
+    store.finish(tmp_path, traces=2)
+    store.claim(tmp_path, "generate", {"model": "m", "n": 3}, sizes=("n",))
+    after = store.manifest(tmp_path)
+    assert (after["config"], after["done"]) == ({"model": "m", "n": 3}, False)
+    assert after["fingerprint"] != before["fingerprint"]
+    assert after["versions"] == before["versions"]
+    with pytest.raises(UserError, match="was made with model='m', now 'other'"):
+        store.claim(tmp_path, "generate", {"model": "other", "n": 4}, sizes=("n",))
+
+
 @pytest.mark.parametrize(
     ("stage", "config", "told"),
     [
@@ -353,35 +366,3 @@ def test_a_file_is_made_once_and_known_again(tmp_path: Path) -> None:
 )
 def test_names_of_the_hub(name: str, found: bool) -> None:
     assert bool(store.HUB_NAME.fullmatch(name)) is found
-
-
-def test_a_file_is_on_disk_before_it_takes_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else a power loss may leave the new name with nothing in it."""
-    done: list[str] = []
-    fsync, replace = os.fsync, Path.replace
-
-    def noted(file: int) -> None:
-        done.append("fsync " + Path(f"/proc/self/fd/{file}").readlink().name)
-        fsync(file)
-
-    def moved(self: Path, target: Path) -> Path:
-        done.append("replace")
-        return replace(self, target)
-
-    monkeypatch.setattr(os, "fsync", noted)
-    monkeypatch.setattr(Path, "replace", moved)
-    store.write_whole(tmp_path / "manifest.json", "x")
-    assert done == ["fsync manifest.json.part", "replace", f"fsync {tmp_path.name}"]
-
-
-def test_a_file_system_that_cannot_wait_for_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cannot(file: int) -> None:
-        raise OSError(errno.EINVAL, "no")
-
-    monkeypatch.setattr(os, "fsync", cannot)
-    store.write_whole(tmp_path / "manifest.json", "x")
-    assert (tmp_path / "manifest.json").read_text() == "x"
