@@ -145,3 +145,12 @@ def test_any_backend_is_stopped_at_the_next_answer(tmp_path: Path) -> None:
     assert slow.closed
     assert 0 < len(traces(tmp_path)) == slow.asked < 1000
     assert free(tmp_path)
+
+
+def test_cancelled_before_it_begins(tmp_path: Path) -> None:
+    cancel, slow = threading.Event(), Slow()
+    cancel.set()
+    problems = [Problem(id="1", task="t", question="1?", answer="")]
+    with pytest.raises(Stopped):
+        generate.collect(problems, slow, Sampling(), tmp_path / "run", cancel=cancel)
+    assert slow.asked == 0

@@ -38,7 +38,7 @@ def keep_asking(
         while work.next < total and count > before:  # again: what came was cheaper than feared
             before, queue = count, Queue(work, money, cancel)
             requests: Any = queue if lazy else list(queue)
-            if not lazy and not requests:
+            if not lazy and not requests and not queue.cancelled:
                 break
             answers = backend.complete(requests, work.asked.sampling)
             try:
