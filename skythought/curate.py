@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from skythought import progress, score, shapes, steps, store
+from skythought import formats, progress, score, shapes, steps, store
 from skythought.errors import UserError
 from skythought.records import Example, Trace, Verdict, digest
 
@@ -121,6 +121,8 @@ def judge(
             yield trace, "not graded"
         elif verdict is not None and config.outcome not in ("any", verdict.outcome):
             yield trace, f"verdict {verdict.outcome}"
+        elif formats.closing(trace.thought, trace.answer):
+            yield trace, "tag inside"
         elif len(steps.split(trace.thought)) < config.min_steps:
             yield trace, "too few steps"
         elif not config.keep_duplicates and _lesson(trace) in known:

@@ -156,34 +156,6 @@ def answer(key: str, prompt_tokens: int, completion_tokens: int) -> Completion:
     )
 
 
-def test_money_is_held_for_what_is_out() -> None:
-    """An answer costs at most a thousandth of a dollar, and a prompt a fifth of that."""
-    left = Work(problems(), ASKED, set())
-    _, first = left.request(0)
-    money = Budget(PRICE, 0.0037, 100, Found())
-    worst = money.worst(first)
-    assert 0.0012 < worst < 0.00121
-    queue = Queue(left, money)
-    asked = list(queue)
-    assert (len(asked), queue.short, left.next) == (3, True, 3)
-    assert money.total_held == pytest.approx(3 * worst)
-    money.pay(first, answer(first.id, 10, 20))
-    assert money.spent == pytest.approx(0.00021)
-    assert list(queue) == []  # a queue that has ended stays so
-    assert len(list(Queue(left, money))) == 0  # 0.0002 spent and 0.0022 held
-    money.pay(asked[1], answer(asked[1].id, 10, 0))
-    money.pay(asked[2], answer(asked[2].id, 0, 0))  # not counted: as dear as it can be
-    assert money.spent == pytest.approx(0.00021 + 0.00001 + worst)
-    assert money.total_held == 0.0
-    assert len(list(Queue(left, money))) == 1
-
-
-def test_what_was_spent_before_counts() -> None:
-    before = Found(prompt_tokens=1000, completion_tokens=100, uncounted=2)
-    assert Budget(PRICE, 5, 100, before).spent == pytest.approx(0.001 + 0.001 + 2 * 0.001)
-    assert Budget(None, None, 100, before).spent == 0
-
-
 def lines(found: Found, price: Price | None, limit: float | None = None, left: int = 10) -> str:
     made = plan.Plan(
         folder="runs/x",

@@ -1,6 +1,6 @@
 """Who may import whom, what may be imported when, and how large a file may be.
 
-    errors, records, registry
+    errors, records, registry, provenance
       -> store, formats, extraction, steps, shapes, metrics, progress, audit,
          options, presets, prices, cluster, crew
         -> tasks | verifiers | backends | perturbations | generating | training | reporting
@@ -32,7 +32,7 @@ NOUNS = (
 )
 LAYERS = (
     ("__init__",),  # the version
-    ("errors", "records", "registry"),
+    ("errors", "records", "registry", "provenance"),
     (
         *("store", "formats", "extraction", "steps", "shapes", "metrics", "progress", "audit"),
         *("options", "presets", "prices", "cluster", "crew"),
