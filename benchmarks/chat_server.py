@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections import deque
 from pathlib import Path
 
 MESSAGE = {
@@ -30,11 +31,35 @@ HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {l
 WHOLE = HEAD.encode() + ANSWER
 
 
+class Line:
+    """Who waits for an answer, in the order of asking; all wait as long, so one timer is enough."""
+
+    def __init__(self, latency: float) -> None:
+        self.latency, self.waiting = latency, deque[tuple[float, asyncio.Transport]]()
+        self.loop = asyncio.get_running_loop()
+
+    def join(self, transport: asyncio.Transport) -> None:
+        """Answer after the latency."""
+        self.waiting.append((self.loop.time() + self.latency, transport))
+        if len(self.waiting) == 1:
+            self.loop.call_at(self.waiting[0][0], self.answer)
+
+    def answer(self) -> None:
+        """Send the answers that are due, to whoever still listens."""
+        now = self.loop.time() + 1e-4
+        while self.waiting and self.waiting[0][0] <= now:
+            _, transport = self.waiting.popleft()
+            if not transport.is_closing():
+                transport.write(WHOLE)
+        if self.waiting:
+            self.loop.call_at(self.waiting[0][0], self.answer)
+
+
 class Connection(asyncio.Protocol):
     """One connection: a request, a wait, the answer, and the next request."""
 
-    def __init__(self, latency: float) -> None:
-        self.latency, self.read = latency, b""
+    def __init__(self, line: Line) -> None:
+        self.line, self.read = line, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -50,18 +75,14 @@ class Connection(asyncio.Protocol):
             if len(self.read) < size:
                 return
             self.read = self.read[size:]
-            asyncio.get_running_loop().call_later(self.latency, self.answer)
-
-    def answer(self) -> None:
-        """Send the answer, if anybody still listens."""
-        if not self.transport.is_closing():
-            self.transport.write(WHOLE)
+            self.line.join(self.transport)
 
 
 async def serve(latency: float, port_file: Path | None) -> None:
     """Serve on a free port of this machine until stopped."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(latency), "127.0.0.1", 0, backlog=4096)
+    line = Line(latency)
+    server = await loop.create_server(lambda: Connection(line), "127.0.0.1", 0, backlog=4096)
     port = str(server.sockets[0].getsockname()[1])
     if port_file is None:
         print(port, flush=True)

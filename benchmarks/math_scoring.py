@@ -141,7 +141,7 @@ def sets(data: Path, most: int) -> Iterator[tuple[str, list[Item], list[bool | N
     """List the sets: name, answers, and what is known of each."""
     labelled = data / "traces" / "labelled_outputs_dev.jsonl"
     labels = [json.loads(line)["correct"] for line in labelled.open(encoding="utf-8")]
-    pairs = score.read_file(labelled)
+    pairs = list(score.read_file(labelled))
     families = [re.split(r"-", pair[1].id)[1] for pair in pairs]
     for family in sorted(set(families)):
         chosen = [i for i, f in enumerate(families) if f == family][:most]

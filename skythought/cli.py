@@ -3,9 +3,10 @@
     skythought train --base_model Qwen/Qwen2.5-32B-Instruct --dataset r1-17k.jsonl
 
 Only the verb asked for is imported, so `skythought --help` answers at once. Flags are the fields of
-the verb's `Config`. Exit codes: 0 done, 1 what was to be checked does not hold, 2 a mistake of the
-user (one line says which), 3 the `--budget` of generate is spent, 130 stopped with Ctrl-C; a
-traceback is a mistake of ours.
+the verb's `Config`. Exit codes: 0 done, 1 what was to be checked does not hold or samples of
+generate failed (a verb's `exit_code` says so of what its `run` gives), 2 a mistake of the user (one
+line says which), 3 the `--budget` of generate is spent, 130 stopped with Ctrl-C; a traceback is a
+mistake of ours.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]]
         else:
             name = f"skythought {verb}"
             module = importlib.import_module(verbs[verb][0])
-            module.run(_config(module, name, rest))
+            result = module.run(_config(module, name, rest))
+            return module.exit_code(result) if hasattr(module, "exit_code") else 0
     except UserError as error:
         return _fail(f"{name}: {error}", error.exit_code)
     except ModuleNotFoundError as error:

@@ -29,6 +29,12 @@ class NotHeld(UserError):
     exit_code = 1
 
 
+class Stopped(UserError):
+    """Who called asked for the end; what is finished is on disk."""
+
+    exit_code = 130
+
+
 def plain(text: str) -> str:
     """Make a text that a file or a model wrote safe to show: no control characters."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

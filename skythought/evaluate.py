@@ -18,7 +18,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from skythought import generate, metrics, progress, score, store, tasks, verifiers
+from skythought import generate, grading, metrics, progress, score, store, tasks, verifiers
 from skythought.errors import UserError, plain
 from skythought.records import Problem, Trace, Verdict
 
@@ -42,7 +42,7 @@ def run(config: Config) -> dict[str, Any]:
         UserError: as `measure`.
     """
     if config.dry_run:
-        generate.ask(_asked(config))
+        generate.ask(_asked(config), exact=True)
         return {}
     result = measure(config)
     title = f"{config.model or config.backend} on {config.task or config.input}"
@@ -75,7 +75,8 @@ def measure(config: Config, *, announce: bool = True) -> dict[str, Any]:
     """
     if config.verifier:
         verifiers.get(config.verifier)  # a wrong name is found before anything is asked
-    generate.ask(_asked(config), announce=announce)
+    how = grading.How(verifier=config.verifier or None, unsafe=config.allow_unsafe_execution)
+    generate.ask(_asked(config), how=how, announce=announce, exact=True)
     score.run(
         score.Config(
             run_dir=config.result_dir,

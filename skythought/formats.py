@@ -16,8 +16,9 @@ r"""The one owner of how a thought and an answer are written, shown to a model, 
 
 `teach` writes this format (Sky-T1's), `parse` reads it and the other ways teachers write:
 `<think>...</think>` with or without the opening tag, the answer after it bare or in `<answer>`; the
-lines `think` and `answer` (s1); and plain text. `parse(teach(t, a)) == (t, a)` for texts that hold
-none of the tags.
+lines `think` and `answer` (s1); and plain text. `parse(teach(t, a)) == (t, a)`, to the last line
+break, for all texts but those that `teach` refuses: a thought or an answer that holds its own
+closing tag would be read as ended there.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ BEGIN_THOUGHT, END_THOUGHT = "<|begin_of_thought|>", "<|end_of_thought|>"
 BEGIN_SOLUTION, END_SOLUTION = "<|begin_of_solution|>", "<|end_of_solution|>"
 TAGS = (BEGIN_THOUGHT, END_THOUGHT, BEGIN_SOLUTION, END_SOLUTION)
 
+# What `teach` writes before, between and after the texts.
+OPEN_THOUGHT, OPEN_SOLUTION = f"{BEGIN_THOUGHT}\n\n", f"{BEGIN_SOLUTION}\n\n"
+TURN = f"\n\n{END_THOUGHT}\n\n{OPEN_SOLUTION}"
+CLOSE_SOLUTION = f"\n\n{END_SOLUTION}"
+
 S1 = re.compile(
     r"\Athink\n(?P<thought>.*?)(?:^answer\n(?P<answer>.*))?\Z", re.DOTALL | re.MULTILINE
 )
@@ -47,16 +53,36 @@ class Parts(NamedTuple):
     closed: bool  # False where a tag was opened and not closed: cut off
 
 
+def closing(thought: str, answer: str) -> str:
+    """Name the closing tag that one of two texts holds inside, "" where none does.
+
+    >>> closing("Then I write <|end_of_thought|>.", "4")
+    'the thought holds <|end_of_thought|>'
+    """
+    if END_THOUGHT in thought:
+        return f"the thought holds {END_THOUGHT}"
+    return f"the answer holds {END_SOLUTION}" if END_SOLUTION in answer else ""
+
+
 def teach(thought: str, answer: str) -> str:
-    """Write a thought and an answer as the student learns them; no thought, no thought tags."""
-    solution = f"{BEGIN_SOLUTION}\n\n{answer}\n\n{END_SOLUTION}"
+    """Write a thought and an answer as the student learns them; no thought, no thought tags.
+
+    Raises:
+        ValueError: one of them holds the tag that closes it: `parse` could not read it back.
+    """
+    if held := closing(thought, answer):
+        raise ValueError(
+            f"{held}, which would be read as its end; take it out or leave the row out"
+        )
     if not thought:
-        return solution
-    return f"{BEGIN_THOUGHT}\n\n{thought}\n\n{END_THOUGHT}\n\n{solution}"
+        return f"{OPEN_SOLUTION}{answer}{CLOSE_SOLUTION}"
+    return f"{OPEN_THOUGHT}{thought}{TURN}{answer}{CLOSE_SOLUTION}"
 
 
 def parse(text: str) -> Parts:
     """Take a completion apart, whichever of the known ways it is written in."""
+    if taught := _parse_taught(text):
+        return taught
     if BEGIN_THOUGHT in text or END_THOUGHT in text or BEGIN_SOLUTION in text:
         return _parse_tagged(text)
     if "<think>" in text or "</think>" in text:
@@ -65,6 +91,21 @@ def parse(text: str) -> Parts:
         thought, answer = s1["thought"].strip(), s1["answer"]
         return Parts(thought, (answer or "").strip(), closed=answer is not None)
     return Parts("", text.strip("\n"), closed=True)
+
+
+def _parse_taught(text: str) -> Parts | None:
+    """Take apart what `teach` wrote, leaving every line break of thought and answer its own."""
+    if not text.endswith(CLOSE_SOLUTION):
+        return None
+    body = text.removesuffix(CLOSE_SOLUTION)
+    thought, answer = "", body.removeprefix(OPEN_SOLUTION)
+    if body.startswith(OPEN_THOUGHT):
+        thought, turn, answer = body.removeprefix(OPEN_THOUGHT).partition(TURN)
+        if not turn:
+            return None
+    elif not body.startswith(OPEN_SOLUTION):
+        return None
+    return None if closing(thought, answer) else Parts(thought, answer, closed=True)
 
 
 def _parse_tagged(text: str) -> Parts:

@@ -10,7 +10,9 @@ again asks only for what is missing. Does not grade: `skythought score` does.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import asyncio
+import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +23,16 @@ import msgspec
 from skythought import backends, grading, options, presets, prices, progress, store, tasks
 from skythought.backends import Backend
 from skythought.errors import UserError
+from skythought.generating import folder as folders
 from skythought.generating import found as founds
 from skythought.generating import plan
+from skythought.generating.ask import keep_asking
 from skythought.generating.budget import Budget
 from skythought.generating.found import Found
-from skythought.generating.hope import Hope
 from skythought.generating.lock import Lock
-from skythought.generating.work import Asked, Queue, Work, trace
+from skythought.generating.work import Asked, Work
 from skythought.prices import Price, dollars
-from skythought.records import Problem, Sampling, digest_all
+from skythought.records import Problem, Sampling
 from skythought.verifiers import known
 
 Counts = dict[str, float]
@@ -84,16 +87,44 @@ class Config:
     """Stop at a damaged line of traces.jsonl; else it is put aside and its sample asked again."""
 
 
-def run(config: Config) -> Counts:
+def run(config: Config, *, cancel: threading.Event | None = None) -> Counts:
     """Generate and say what the folder holds; returns the counts of `ask`.
 
     Raises:
         UserError: as `ask`.
     """
-    counts = ask(config)
+    counts = ask(config, cancel=cancel)
     if not config.dry_run:
         progress.say(f"{config.result_dir}: {summary(counts)}")
+    if failed := int(counts["errors"]):
+        samples, them = ("sample", "it") if failed == 1 else ("samples", "them")
+        progress.say(f"{failed:,} {samples} failed; run the same command again to ask for {them}")
     return counts
+
+
+def exit_code(counts: Counts) -> int:
+    """Give the exit code of a command that ended by itself: 1 where samples failed."""
+    return 1 if counts["errors"] else 0
+
+
+async def run_async(config: Config) -> Counts:
+    """Do `run` in a thread, for notebooks and others that have an event loop of their own.
+
+    Cancelled it stops as at Ctrl-C: nothing new is asked, what is paid is waited for some seconds,
+    and then the folder is given back.
+
+    Raises:
+        UserError: as `ask`.
+    """
+    cancel = threading.Event()
+    running = asyncio.create_task(asyncio.to_thread(run, config, cancel=cancel))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        cancel.set()
+        running.add_done_callback(lambda task: task.cancelled() or task.exception())  # is known
+        await asyncio.wait([running])
+        raise
 
 
 def summary(counts: Counts) -> str:
@@ -105,14 +136,23 @@ def summary(counts: Counts) -> str:
     )
 
 
-def ask(config: Config, *, announce: bool = True) -> Counts:
+def ask(
+    config: Config,
+    *,
+    how: grading.How | None = None,
+    announce: bool = True,
+    exact: bool = False,
+    cancel: threading.Event | None = None,
+) -> Counts:
     """Generate; returns how many traces, truncated, errors, tokens, and the cost where it is known.
 
-    With `announce`, what will be asked is said first.
+    With `announce`, what will be asked is said first. `how` the answers will be graded right after
+    has to work here; where it is not given, what does not work is only told. With `exact`, a folder
+    that is for more than is asked for now is refused. Another thread sets `cancel` to stop the run.
 
     Raises:
         UserError: unknown names, bad options, a folder of another run, too many errors, or (as its
-            kind `BudgetReached`) the budget is spent.
+            kinds `BudgetReached` and `Stopped`) the budget is spent or `cancel` was set.
     """
     _check(config)
     chosen = presets.choose(config.sampling_params, config.model, config.seed)
@@ -138,8 +178,13 @@ def ask(config: Config, *, announce: bool = True) -> Counts:
         )
     if chosen.warning:
         progress.say(f"warning: {chosen.warning}")
+    if config.n > 1 and equal(backend, chosen.sampling):
+        progress.say(
+            f"warning: greedy decoding draws {config.n} samples of a problem that are (nearly) the "
+            "same; give a temperature with --sampling-params, or --n 1"
+        )
     if not config.dry_run:
-        try_verifiers(problems)
+        try_verifiers(problems, how)
     return collect(
         problems,
         backend,
@@ -154,8 +199,16 @@ def ask(config: Config, *, announce: bool = True) -> Counts:
         strict=config.strict,
         dry_run=config.dry_run,
         announce=announce,
+        exact=exact,
         why=chosen.why,
+        cancel=cancel,
     )
+
+
+def equal(backend: Backend, sampling: Sampling) -> bool:
+    """Say whether a backend's samples of a problem are all the same, as those of a greedy model."""
+    told = presets.fixed(backend.identity) or getattr(backend, "own_samples", False)
+    return sampling.temperature == 0 and not told
 
 
 def _check(config: Config) -> None:
@@ -207,7 +260,9 @@ def collect(
     strict: bool = False,
     dry_run: bool = False,
     announce: bool = True,
+    exact: bool = False,
     why: str = "",
+    cancel: threading.Event | None = None,
 ) -> Counts:
     """Ask a backend for `n` samples of each problem, into a run folder.
 
@@ -215,138 +270,76 @@ def collect(
 
     Raises:
         UserError: the folder holds another run, is written by another process, or is damaged; the
-            disk is full; too many samples failed; the budget is spent (`BudgetReached`).
+            disk is full; too many samples failed; the budget is spent (`BudgetReached`); `cancel`
+            was set (`Stopped`).
     """
     if prefill and not getattr(backend, "continues", False):
         raise UserError(f"--assistant-prefill: {backend.identity} cannot go on with a begun answer")
     asked = Asked(
         model=backend.identity, sampling=sampling, n=n, system_prompt=system_prompt, prefill=prefill
     )
-    wanted = {
-        "problems": digest_all(problems),
-        "n_problems": len(problems),
-        "model": asked.model,
-        "sampling": msgspec.to_builtins(sampling),
-        "n": n,
-        "system_prompt": system_prompt,
-        **({"prefill": prefill} if prefill else {}),
-    }
     path = folder / "traces.jsonl"
-    if not store.owns(folder, "generate", wanted):
-        for name in ("problems.jsonl", "traces.jsonl"):
-            if (folder / name).exists():
-                raise UserError(
-                    f"{folder / name}: exists, and not from generate; choose another --result-dir"
-                )
+    wanted = folders.settings(problems, asked, n)
+    whole = folders.look(folder, problems, asked, wanted)
+    if exact and whole.more:
+        raise UserError(
+            f"{folder}: {folders.beyond(whole)}, and would be counted too; ask for all of it, or "
+            "choose another --result-dir"
+        )
     if dry_run:
-        found = founds.read(path)
+        found = founds.read(path, sampling.max_tokens)
         founds.refuse_damaged(path, found, strict=strict)
         money = Budget(price, budget, sampling.max_tokens, found)
         work = Work(problems, asked, found.finished)
+        if whole.more:
+            progress.say(f"{folder}: {folders.beyond(whole)}")
         plan.say(folder, work, found, money, backend, why)
         return _counts(found, money)
     with Lock(folder):
-        store.claim(folder, "generate", wanted)
-        if not (folder / "problems.jsonl").exists():
-            store.write_records(folder / "problems.jsonl", problems)
-        found = founds.read(path)
+        whole = folders.claim(folder, problems, asked, wanted)
+        found = founds.read(path, sampling.max_tokens)
         founds.refuse_damaged(path, found, strict=strict)
         founds.put_aside(path, found)
         money = Budget(price, budget, sampling.max_tokens, found)
         work = Work(problems, asked, found.finished)
+        if whole.more:
+            progress.say(f"{folder}: {folders.beyond(whole)}")
         if work.missing and announce:
             plan.say(folder, work, found, money, backend, why)
         try:
             with store.Appender(path) as traces:
-                _ask(work, backend, traces, found, money, max_error_rate)
+                keep_asking(work, backend, traces, found, money, max_error_rate, cancel)
         except BaseException:  # the counts of what is on disk; why it ended is told by who ended it
             with suppress(UserError, OSError):
                 store.finish(folder, done=False, **_counts(found, money))
             raise
         counts = _counts(found, money)
         left = len(work.missing) - work.next
-        store.finish(folder, done=not found.errors and not work.open and not left, **counts)
+        done = not found.errors and not work.open and not left
+        done = done and not (whole.more and folders.left(whole, asked, found.finished))
+        store.finish(folder, done=done, **counts)
         if left and budget is not None:
             _, following = work.request(work.next)
             raise money.reached(folder, left, money.worst(following))
     return counts
 
 
-def try_verifiers(problems: Sequence[Problem]) -> None:
-    """Try what will grade the answers; say so where something that it needs is missing here.
+def try_verifiers(problems: Sequence[Problem], how: grading.How | None = None) -> None:
+    """Try what will grade the answers; without `how`, only say what is missing here.
 
     Raises:
-        UserError: a verifier gives wrong verdicts, so that nothing asked for could be graded.
+        UserError: a verifier gives wrong verdicts, or with `how` does not work here, so that
+            nothing asked for could be graded.
     """
     kinds = {grading.kind(problem): problem for problem in problems if problem.answer}
-    for name in sorted({grading.How().name_of(problem) for problem in kinds.values()}):
+    asked = how or grading.How()
+    for name in sorted({asked.name_of(problem) for problem in kinds.values()}):
         try:
-            known.self_test(name)
-        except known.Broken:
-            raise
+            known.self_test(name, unsafe=asked.unsafe)
         except UserError as error:
+            if how is not None or isinstance(error, known.Broken):
+                raise
             progress.say(f"warning: the answers cannot be graded here: {error}")
-
-
-def _ask(
-    work: Work,
-    backend: Backend,
-    traces: store.Appender,
-    found: Found,
-    money: Budget,
-    max_error_rate: float,
-) -> None:
-    """Ask for what is missing, as far as the money goes, and keep every answer that comes.
-
-    Raises:
-        UserError: too many failed; what was on its way is waited for.
-    """
-    total, count = len(work.missing), 0
-    doomed: UserError | None = None
-    hope = Hope(max_error_rate, work.wanted, getattr(backend, "concurrency", 1))
-    with progress.bar("generate", total) as bar:
-        before = -1
-        while work.next < total and count > before:  # again: what came was cheaper than feared
-            before, queue = count, Queue(work, money)
-            lazy = getattr(backend, "lazy", False)
-            requests: Any = queue if lazy else list(queue)
-            if not lazy and not requests:
-                break
-            answers = backend.complete(requests, work.asked.sampling)
-            try:
-                for completion in answers:
-                    problem, request = work.open.pop(completion.id)
-                    made = trace(problem, request, completion, work.asked)
-                    traces.add(made)
-                    tokens = made.prompt_tokens, made.completion_tokens
-                    hope.add(completion, again=made.id in found.failed)
-                    found.add(made.id, made.finish, *tokens, completion.wasted)
-                    money.pay(request, completion)
-                    count += 1
-                    found.errors += completion.finish == "error"
-                    bar.advance(tokens=completion.completion_tokens, note=_note(found, money))
-                    if doomed is None:
-                        doomed = hope.verdict(found.errors, last=count == total)
-                        if doomed is not None and not lazy:
-                            raise doomed
-                        if doomed is not None and work.open:
-                            progress.say("too many samples failed; waiting for those on their way")
-                    queue.stopped = doomed is not None
-            finally:  # at once, not when the error is forgotten: connections may be open
-                if isinstance(answers, Generator):
-                    answers.close()
-            if doomed is not None:
-                raise doomed
-            if not queue.short:
-                break
-
-
-def _note(found: Found, money: Budget) -> str:
-    """Say what a person wants to see going wrong before it has."""
-    cost = f"{dollars(money.spent)}" if money.price is not None else ""
-    errors = f"{found.errors:,} errors" if found.errors else ""
-    truncated = f"{found.truncated:,} truncated" if found.truncated else ""
-    return ", ".join(filter(None, (cost, errors, truncated)))
 
 
 def _counts(found: Found, money: Budget) -> Counts:

@@ -35,6 +35,7 @@ class Preset(NamedTuple):
 
 
 R1 = Sampling(temperature=0.6, top_p=0.95, max_tokens=32768)
+QWEN3 = Sampling(temperature=0.6, top_p=0.95, top_k=20, min_p=0.0, max_tokens=32768)
 # What files of fewer bits have at the end of their names: -AWQ, -Q4_K_M.gguf, -bnb-4bit.
 FEWER_BITS = re.compile(
     r"([-.](gguf|awq|gptq(-int\d)?|fp8|fp16|bf16|nvfp4|mxfp4|int[48]|[2-8]bit|bnb|mlx|exl[23]"
@@ -56,9 +57,15 @@ PRESETS = (
     ),
     Preset(
         "Qwen3, thinking",
-        r"qwen3(-[\d.]+b(-a[\d.]+b)?(-thinking(-\d+)?)?|-next-[\d.]+b-a[\d.]+b-thinking)?",
-        Sampling(temperature=0.6, top_p=0.95, top_k=20, min_p=0.0, max_tokens=32768),
+        r"qwen3(-[\d.]+b(-a[\d.]+b)?(-thinking(-\d+)?)?)?",
+        QWEN3,
         "https://huggingface.co/Qwen/Qwen3-32B#best-practices",
+    ),
+    Preset(
+        "Qwen3-Next, thinking",
+        r"qwen3-next-[\d.]+b-a[\d.]+b-thinking",
+        QWEN3,
+        "https://huggingface.co/Qwen/Qwen3-Next-80B-A3B-Thinking#best-practices",
     ),
     Preset(
         "Sky-T1",
@@ -68,14 +75,17 @@ PRESETS = (
     ),
     Preset(
         "OpenAI reasoning models",
-        r"(o1|o3|o3-mini|o3-pro|o4-mini|gpt-5(\.\d+)?(-mini|-nano)?)(-\d{4}-\d\d-\d\d)?",
+        r"(o1|o3|o3-mini|o3-pro|o4-mini|gpt-5(\.\d+)?(-mini|-nano)?|gpt-5\.\d+-(pro|sol|terra|luna))"
+        r"(-\d{4}-\d\d-\d\d)?",
         Sampling(temperature=1.0, top_p=1.0, max_tokens=32768, reasoning_effort="medium"),
         OPENAI,
         fixed=True,
     ),
+    # o1-mini and o1-preview know no effort (that page in January 2025); gpt-5-pro knows "high" only
+    # (https://learn.microsoft.com/javascript/api/@azure/ai-projects/reasoningeffort).
     Preset(
         "OpenAI reasoning models of one effort",
-        r"(o1-mini|o1-preview|gpt-5(\.\d+)?-pro)(-\d{4}-\d\d-\d\d)?",
+        r"(o1-mini|o1-preview|gpt-5-pro)(-\d{4}-\d\d-\d\d)?",
         Sampling(temperature=1.0, top_p=1.0, max_tokens=32768),
         OPENAI,
         fixed=True,

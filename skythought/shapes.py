@@ -167,7 +167,11 @@ def read_examples(path: Path) -> Iterator[Example]:
 
 
 def example(source: Trace, tags: tuple[str, ...] = ()) -> Example:
-    """Make the training example that teaches a trace."""
+    """Make the training example that teaches a trace.
+
+    Raises:
+        ValueError: its thought or answer holds the tag that closes it.
+    """
     completion = formats.teach(source.thought, source.answer)
     return Example(
         id=digest(source.id, completion),

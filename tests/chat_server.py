@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from skythought import backends
-from skythought.records import Completion, Message, Request, Sampling
+from skythought import backends, generate, store
+from skythought.records import Completion, Message, Request, Sampling, Trace
 
 Reply = tuple[int, dict[str, str], bytes] | str  # or "cut", "half", "hang"
 
@@ -112,3 +115,37 @@ def ask(server: Server, n: int, **options: Any) -> list[Completion]:
     quick = {"backoff": 0.01, "timeout": 20.0, "concurrency": 8}
     made = backends.make("openai", "m", {"base_url": server.url, **quick, **options})
     return list(made.complete(requests(n), Sampling(max_tokens=64)))
+
+
+def config(folder: Path, server: Server, problems: int = 6, args: str = "", **values: Any) -> Any:
+    rows = [
+        {"id": f"p{i}", "problem": f"{i} + {i}?", "answer": str(2 * i)} for i in range(problems)
+    ]
+    path = folder / "problems.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked: dict[str, Any] = {
+        "result_dir": folder / "run",
+        "task": str(path),
+        "backend": "openai",
+        "model": "m",
+        "backend_args": f"base_url={server.url},backoff=0.01,{args}",
+        "sampling_params": "temperature=0.6,top_p=0.95,max_tokens=64",
+    }
+    return generate.Config(**(asked | values))
+
+
+def traces(folder: Path) -> list[Trace]:
+    return store.read(folder / "run" / "traces.jsonl", Trace)
+
+
+def command(made: Any) -> list[str]:
+    flags = {k: v for k, v in vars(made).items() if v not in ("", None, False)}
+    words = [w for k, v in flags.items() for w in (f"--{k.replace('_', '-')}", str(v))]
+    return [sys.executable, "-m", "skythought", "generate", *words]
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -172,6 +172,22 @@ def test_waiting_ends_by_itself() -> None:
     asyncio.run(play())
 
 
+def test_a_turn_given_to_who_has_just_gone_is_the_next_one_s() -> None:
+    async def play() -> None:
+        made = Limits(1)
+        await made.enter(1)
+        gone = asyncio.create_task(made.enter(1))
+        await asyncio.sleep(0)
+        made.leave(1, 1)  # its turn; it goes before it hears of it
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        assert made.running == 0
+        await asyncio.wait_for(made.enter(1), 10)
+
+    asyncio.run(play())
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

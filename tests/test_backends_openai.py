@@ -4,47 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
-import signal
 import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import Reply, Server, ask, good, say
+from chat_server import Reply, Server, ask, config, good, say, traces
 
-from skythought import backends, generate, store
+from skythought import backends, generate
 from skythought.errors import UserError
-from skythought.records import Trace
 
 pytest.importorskip("aiohttp", reason="needs skythought[openai]")
 
 KEY = "sk-never-to-be-seen"
-
-
-def config(folder: Path, server: Server, problems: int = 6, args: str = "", **values: Any) -> Any:
-    rows = [
-        {"id": f"p{i}", "problem": f"{i} + {i}?", "answer": str(2 * i)} for i in range(problems)
-    ]
-    path = folder / "problems.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    asked: dict[str, Any] = {
-        "result_dir": folder / "run",
-        "task": str(path),
-        "backend": "openai",
-        "model": "m",
-        "backend_args": f"base_url={server.url},backoff=0.01,{args}",
-        "sampling_params": "temperature=0.6,top_p=0.95,max_tokens=64",
-    }
-    return generate.Config(**(asked | values))
-
-
-def traces(folder: Path) -> list[Trace]:
-    return store.read(folder / "run" / "traces.jsonl", Trace)
 
 
 def test_a_run(serve: Callable[..., Server], tmp_path: Path) -> None:
@@ -186,84 +160,6 @@ def test_the_key_is_nowhere(
     assert server.url not in "".join(texts)
 
 
-def command(made: Any) -> list[str]:
-    flags = {k: v for k, v in vars(made).items() if v not in ("", None, False)}
-    words = [w for k, v in flags.items() for w in (f"--{k.replace('_', '-')}", str(v))]
-    return [sys.executable, "-m", "skythought", "generate", *words]
-
-
-def test_killed_at_any_moment(serve: Callable[..., Server], tmp_path: Path) -> None:
-    server = serve(delay=0.03)
-    words = command(config(tmp_path, server, 200, args="concurrency=10"))
-    path, rng = tmp_path / "run" / "traces.jsonl", random.Random(1)
-    for kill in range(4):
-        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
-            before = _size(path)
-            while process.poll() is None and _size(path) == before:
-                time.sleep(0.002)
-            time.sleep(rng.uniform(0, 0.08))
-            assert process.poll() is None, f"too fast to be killed, {kill}"
-            process.kill()
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "200 traces, 0 truncated, 0 errors" in done.stderr
-    assert Counter(t.problem_id for t in traces(tmp_path)) == Counter(f"p{i}" for i in range(200))
-    assert len(server.asked) <= 200 + 4 * 10  # only what was in flight is asked again
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_waits_for_what_is_out(
-    number: signal.Signals, serve: Callable[..., Server], tmp_path: Path
-) -> None:
-    """What was sent is paid: it is stored, and nothing new is sent."""
-    server = serve(lambda asked: good(asked), delay=0.5)
-    words = command(config(tmp_path, server, 100, args="concurrency=10"))
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        wait_for(lambda: len(server.asked) == 10)
-        process.send_signal(number)
-        _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "stopping: waiting for 10 answers; press again to give up 10\n" in told
-    assert told.endswith("\nskythought generate: stopped; the same command goes on from here\n")
-    assert len(traces(tmp_path)) == len(server.asked) == 10
-    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
-    assert (manifest["done"], manifest["counts"]["traces"]) == (False, 10)
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_the_second_ctrl_c_gives_up(serve: Callable[..., Server], tmp_path: Path) -> None:
-    def answer(asked: dict[str, Any]) -> Reply:
-        return good(asked) if len(server.asked) <= 30 else "hang"
-
-    server = serve(answer)
-    words = command(config(tmp_path, server, 100, args="concurrency=10"))
-    words[1:1] = ["-X", "dev"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        wait_for(lambda: server.answered == 30 and server.now == 10)
-        process.send_signal(signal.SIGINT)
-        for line in process.stderr:
-            if "stopping: waiting for 10 answers; press again to give up 10" in line:
-                break
-        process.send_signal(signal.SIGINT)
-        told = process.stderr.read()
-    assert process.returncode == 130
-    assert told.endswith("skythought generate: stopped; the same command goes on from here\n")
-    for bad in ("Traceback", "Unclosed", "never retrieved", "was destroyed", "Warning"):
-        assert bad not in told
-    assert len(traces(tmp_path)) == 30
-
-
 def test_a_run_that_ends_for_errors_keeps_what_is_out(
     serve: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -277,25 +173,6 @@ def test_a_run_that_ends_for_errors_keeps_what_is_out(
     assert len(found) == len(server.asked) < 40
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["counts"]["errors"] == len(found) - 5
-
-
-def test_ctrl_c_at_any_moment(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """Also while the event loop is busy: nothing hangs, no traceback, no warning."""
-    server, rng = serve(delay=0.02), random.Random(2)
-    words = command(config(tmp_path, server, 5000, args="concurrency=100"))
-    path = tmp_path / "run" / "traces.jsonl"
-    for _ in range(5):
-        before = _size(path)
-        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-            while process.poll() is None and _size(path) == before:
-                time.sleep(0.002)
-            time.sleep(rng.uniform(0, 0.1))
-            process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=60)
-        assert (process.returncode, "Traceback" in told) == (130, False), told
-    found = traces(tmp_path)
-    assert len(found) == len({t.id for t in found}) < 5000
-    assert len(server.asked) <= len(found) + 5 * 100
 
 
 def test_a_generator_that_is_abandoned_leaves_nothing(serve: Callable[..., Server]) -> None:

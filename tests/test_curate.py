@@ -90,6 +90,25 @@ def test_the_correct_ones_are_kept(folder: Path, tmp_path: Path) -> None:
     assert counts == {"kept": 3, "dropped": dropped}
 
 
+def test_a_tag_inside_is_left_out_and_told(tmp_path: Path) -> None:
+    """Taught, a student would learn to end its thought in the midst."""
+    bad = [
+        trace("b", thought="I write <|end_of_thought|>\n\nand go on."),
+        trace("c", answer="4 <|end_of_solution|> or 5"),
+    ]
+    store.write_records(tmp_path / "run" / "traces.jsonl", [trace("a"), *bad])
+    out = tmp_path / "out.jsonl"
+    assert run(tmp_path / "run", out=out, outcome="any") == {
+        "kept": 1,
+        "dropped": {"tag inside": 2},
+    }
+    assert reasons(out) == {"b": "tag inside", "c": "tag inside"}
+    with pytest.raises(
+        UserError, match=r"traces\.jsonl:2: the thought holds <\|end_of_thought\|>, "
+    ):
+        list(shapes.read_examples(tmp_path / "run"))
+
+
 def test_an_example_teaches_its_trace(folder: Path, tmp_path: Path) -> None:
     run(folder, out=tmp_path / "out.jsonl")
     [first, *_] = store.read(tmp_path / "out.jsonl", Example)

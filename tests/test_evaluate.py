@@ -12,6 +12,7 @@ import pytest
 from skythought import cli, evaluate, formats, metrics, score, store, tasks
 from skythought.errors import UserError
 from skythought.records import Completion, Problem, Request, Sampling, Trace, Verdict
+from skythought.verifiers import code_sandbox, known
 
 # answers of a model to ten problems: 5 right, 2 wrong, 3 without an answer, one of them cut off
 SAID = {
@@ -173,6 +174,28 @@ def test_a_wrong_verifier_is_found_before_anything_is_asked(tmp_path: Path) -> N
     with pytest.raises(UserError, match="unknown verifier 'maths': did you mean 'math'"):
         evaluate.run(config(tmp_path, verifier="maths"))
     assert not (tmp_path / "run").exists()
+
+
+def test_programs_are_asked_for_where_they_can_be_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a sandbox nothing is asked, as nothing could be graded; or it is allowed."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(known, "_tested", set())
+    code_sandbox.choose.cache_clear()
+    try:
+        tests = [{"input": "2", "output": "4"}, {"input": "3", "output": "6"}]
+        row = {"id": "1", "problem": "Write 1.", "tests": tests}
+        asked = str(write(tmp_path / "programs.jsonl", row))
+        said = {"1": "```python\nprint(int(input()) * 2)\n```"}
+        with pytest.raises(UserError, match="'code' runs programs in a sandbox, and none works"):
+            evaluate.run(config(tmp_path, said, task=asked))
+        assert not (tmp_path / "run").exists()
+        unsafe = config(tmp_path, said, task=asked, allow_unsafe_execution=True)
+        assert evaluate.run(unsafe)["accuracy"] == 1
+        assert "cannot be graded" not in capsys.readouterr().err
+    finally:
+        code_sandbox.choose.cache_clear()
 
 
 def test_samples_of_one_problem_are_not_so_many_problems(tmp_path: Path) -> None:

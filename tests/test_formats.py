@@ -18,19 +18,17 @@ GOLDEN = Path(__file__).parent / "cases" / "parses.jsonl"
 CASES = [json.loads(line) for line in GOLDEN.read_text(encoding="utf-8").splitlines()]
 ASK = (Message("user", "what is 3 plus 4?"),)
 
-# Texts as parse gives them back: no tags of our own, no line breaks at the ends.
-TEXT = (
-    st.lists(
-        st.one_of(
-            st.text(),
-            st.sampled_from(["\n\n", "<think>", "</think>", "<answer>", "think\n", "\nanswer\n"]),
-            st.sampled_from(["\\boxed{4}", "Wait, ", "<|end|>", "<|", "|>"]),
-        ),
-        max_size=6,
-    )
-    .map(lambda parts: "".join(parts).strip("\n"))
-    .filter(lambda text: not any(tag in text for tag in formats.TAGS))
-)
+# Hostile texts: tags whole and in pieces, line breaks and blanks at the ends.
+TEXT = st.lists(
+    st.one_of(
+        st.text(),
+        st.sampled_from(["\n", "\n\n", " ", "\t", "\r", "\x85", "\u2028"]),
+        st.sampled_from(["<think>", "</think>", "<answer>", "think\n", "\nanswer\n"]),
+        st.sampled_from([*formats.TAGS, "\\boxed{4}", "Wait, ", "<|end|>", "<|", "|>"]),
+        st.sampled_from([formats.OPEN_THOUGHT, formats.TURN, formats.CLOSE_SOLUTION]),
+    ),
+    max_size=6,
+).map("".join)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["style"] for case in CASES])
@@ -40,8 +38,39 @@ def test_golden_parses(case: dict[str, Any]) -> None:
 
 
 @given(thought=TEXT, answer=TEXT)
-def test_parse_reads_what_teach_writes(thought: str, answer: str) -> None:
+def test_parse_reads_what_teach_writes_or_teach_refuses(thought: str, answer: str) -> None:
+    """To the last line break; what cannot be read back is what holds its own closing tag."""
+    if formats.END_THOUGHT in thought or formats.END_SOLUTION in answer:
+        with pytest.raises(
+            ValueError, match=r"holds <\|end_of_\w+\|>, which would be read as its end"
+        ):
+            formats.teach(thought, answer)
+    else:
+        assert formats.parse(formats.teach(thought, answer)) == (thought, answer, True)
+
+
+@pytest.mark.parametrize(
+    ("thought", "answer"),
+    [
+        ("\nHm.", "4"),
+        ("Hm.\n\n\n", "\n4\n"),
+        ("\n", ""),
+        ("", "\n\n"),
+        ("I write <|begin_of_thought|> and <|begin_of_solution|>.", "<|begin_of_solution|> 4"),
+        ("<|end_of_solution|>\n\n", "4 <|end_of_thought|>"),
+        ("", "4 <|end_of_thought|>\n\n<|begin_of_solution|>"),
+    ],
+)
+def test_line_breaks_and_other_tags_come_back(thought: str, answer: str) -> None:
     assert formats.parse(formats.teach(thought, answer)) == (thought, answer, True)
+
+
+@given(TEXT)
+def test_what_is_parsed_is_read_again_as_it_is(text: str) -> None:
+    parts = formats.parse(text)
+    if not formats.closing(parts.thought, parts.answer):
+        again = formats.parse(formats.teach(parts.thought, parts.answer))
+        assert again[:2] == parts[:2]
 
 
 @given(st.text())

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from skythought import cli, generate, store, tasks
+from skythought import generate, store, tasks
 from skythought.errors import UserError
-from skythought.generating import work
+from skythought.generating import ask, work
 from skythought.generating.budget import Budget
 from skythought.generating.found import Found
 from skythought.prices import Price
@@ -181,8 +181,6 @@ def test_the_error_rate_of_a_short_run_is_judged_at_its_end(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"n": 2}, "was made with n=1, now 2"),
-        ({"limit": 3}, "was made with n_problems=6, now 3"),
         ({"seed": 1}, "was made with sampling="),
         ({"sampling_params": "temperature=1"}, "was made with sampling="),
         ({"system_prompt": "Think."}, "was made with system_prompt="),
@@ -217,7 +215,7 @@ def test_a_file_of_ones_own_is_not_appended_to(name: str, tmp_path: Path) -> Non
 def test_changed_problems_are_another_run(tmp_path: Path) -> None:
     generate.run(config(tmp_path))
     write(tmp_path / "problems.jsonl", [*ROWS[:5], {**ROWS[5], "answer": "11"}])
-    with pytest.raises(UserError, match="was made with problems="):
+    with pytest.raises(UserError, match="made with another answer of problem 'p5'; choose"):
         generate.run(config(tmp_path))
 
 
@@ -358,8 +356,8 @@ def test_the_preset_of_a_family_is_used_and_said(
 def test_progress_says_what_a_person_wants_to_stop_for() -> None:
     found = Found({"a"}, errors=2, truncated=1200, prompt_tokens=10, completion_tokens=100)
     money = Budget(Price(1.0, 10.0), None, 100, found)
-    assert generate._note(found, money) == "$0.001, 2 errors, 1,200 truncated"
-    assert generate._note(Found(), Budget(None, None, 100, Found())) == ""
+    assert ask.note(found, money) == "$0.001, 2 errors, 1,200 truncated"
+    assert ask.note(Found(), Budget(None, None, 100, Found())) == ""
 
 
 def test_truncated_answers_are_counted(tmp_path: Path) -> None:
@@ -379,16 +377,6 @@ def test_no_secret_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     generate.run(asked)
     for path in (tmp_path / "run").iterdir():
         assert "sk-" not in path.read_text()
-
-
-def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["generate", "--task", "toll_roads", "--backend", "symbolic", "--limit", "2"]
-    assert cli.main([*command, "--result_dir", str(tmp_path / "run")]) == 0
-    assert "run: 2 traces, 0 truncated, 0 errors, " in capsys.readouterr().err
-    assert cli.main([*command, "--result-dir", str(tmp_path / "run"), "--n", "2"]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "was made with n=1, now 2" in told
 
 
 def test_prompts_are_what_a_model_sees(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from skythought import score, store
 from skythought.errors import UserError
 from skythought.generating import found as founds
 from skythought.generating import plan, work
@@ -75,6 +76,7 @@ def test_what_a_file_adds_up_to(tmp_path: Path) -> None:
         row("x").replace(b"Hm", b"H\xff"),
         b'{"id":"x","finish":"stop"}\n',  # a line, but no trace
         row("x").replace(b'"stop"', b'"ended"'),
+        row("x").replace(b'"answer":"4"', b'"answer":4'),
         b"<html>\n",
     ],
 )
@@ -98,6 +100,21 @@ def test_damaged_lines_are_put_aside(
     path.write_bytes(path.read_bytes() + bad)
     founds.put_aside(path, founds.read(path))
     assert (tmp_path / "traces.damaged").read_bytes() == bad + bad
+
+
+@pytest.mark.parametrize("name", Trace.__struct_fields__)
+def test_what_generate_takes_as_finished_score_can_read(name: str, tmp_path: Path) -> None:
+    """Each field with a value of a wrong kind: the row is asked again, or graded, never neither."""
+    store.write_records(
+        tmp_path / "problems.jsonl", [Problem(id="p", task="t", question="?", answer="4")]
+    )
+    for value in (7, "x", None, [1], {"a": 1}):
+        bad = msgspec.json.encode({**msgspec.json.decode(row("x")), name: value}) + b"\n"
+        (tmp_path / "traces.jsonl").write_bytes(row("a") + bad)
+        taken = not founds.read(tmp_path / "traces.jsonl").damaged
+        if taken and name == "problem_id":
+            continue  # of another problem: score says so
+        assert taken == (not score.read_run(tmp_path).faults), value
 
 
 def test_a_file_that_is_damaged_all_over_is_left_alone(tmp_path: Path) -> None:
@@ -137,34 +154,6 @@ def answer(key: str, prompt_tokens: int, completion_tokens: int) -> Completion:
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
     )
-
-
-def test_money_is_held_for_what_is_out() -> None:
-    """An answer costs at most a thousandth of a dollar, and a prompt a fifth of that."""
-    left = Work(problems(), ASKED, set())
-    _, first = left.request(0)
-    money = Budget(PRICE, 0.0037, 100, Found())
-    worst = money.worst(first)
-    assert 0.0012 < worst < 0.00121
-    queue = Queue(left, money)
-    asked = list(queue)
-    assert (len(asked), queue.short, left.next) == (3, True, 3)
-    assert money.total_held == pytest.approx(3 * worst)
-    money.pay(first, answer(first.id, 10, 20))
-    assert money.spent == pytest.approx(0.00021)
-    assert list(queue) == []  # a queue that has ended stays so
-    assert len(list(Queue(left, money))) == 0  # 0.0002 spent and 0.0022 held
-    money.pay(asked[1], answer(asked[1].id, 10, 0))
-    money.pay(asked[2], answer(asked[2].id, 0, 0))  # not counted: as dear as it can be
-    assert money.spent == pytest.approx(0.00021 + 0.00001 + worst)
-    assert money.total_held == 0.0
-    assert len(list(Queue(left, money))) == 1
-
-
-def test_what_was_spent_before_counts() -> None:
-    before = Found(prompt_tokens=1000, completion_tokens=100, uncounted=2)
-    assert Budget(PRICE, 5, 100, before).spent == pytest.approx(0.001 + 0.001 + 2 * 0.001)
-    assert Budget(None, None, 100, before).spent == 0
 
 
 def lines(found: Found, price: Price | None, limit: float | None = None, left: int = 10) -> str:

@@ -1,7 +1,7 @@
 """Who may import whom, what may be imported when, and how large a file may be.
 
-    errors, records, registry
-      -> store, formats, steps, shapes, metrics, progress, audit,
+    errors, records, registry, provenance
+      -> store, formats, extraction, steps, shapes, metrics, progress, audit,
          options, presets, prices, cluster, crew, spread
         -> tasks | verifiers | backends | perturbations | structure
            | generating | curating | training | reporting
@@ -33,9 +33,9 @@ NOUNS = (
 )
 LAYERS = (
     ("__init__",),  # the version
-    ("errors", "records", "registry"),
+    ("errors", "records", "registry", "provenance"),
     (
-        *("store", "formats", "steps", "shapes", "metrics", "progress", "audit"),
+        *("store", "formats", "extraction", "steps", "shapes", "metrics", "progress", "audit"),
         *("options", "presets", "prices", "cluster", "crew", "spread"),
     ),
     NOUNS,

@@ -267,6 +267,19 @@ def test_claim_knows_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "manifest.json").read_bytes() == before
 
 
+def test_claim_lets_sizes_change(tmp_path: Path) -> None:
+    store.claim(tmp_path, "generate", {"model": "m", "n": 2}, sizes=("n",))
+    before = store.manifest(tmp_path)
+    store.finish(tmp_path, traces=2)
+    store.claim(tmp_path, "generate", {"model": "m", "n": 3}, sizes=("n",))
+    after = store.manifest(tmp_path)
+    assert (after["config"], after["done"]) == ({"model": "m", "n": 3}, False)
+    assert after["fingerprint"] != before["fingerprint"]
+    assert after["versions"] == before["versions"]
+    with pytest.raises(UserError, match="was made with model='m', now 'other'"):
+        store.claim(tmp_path, "generate", {"model": "other", "n": 4}, sizes=("n",))
+
+
 @pytest.mark.parametrize(
     ("stage", "config", "told"),
     [
@@ -296,11 +309,6 @@ def test_claim_refuses_a_manifest_that_is_not_ours(text: str, tmp_path: Path) ->
     (tmp_path / "manifest.json").write_bytes(b'{"stage": "\xff"}')
     with pytest.raises(UserError, match="not a run's manifest"):
         store.claim(tmp_path, "generate", {})
-
-
-def test_a_machine_without_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert store.code_revision() == ""
 
 
 def test_finish(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from skythought import score, tasks, verifiers
 from skythought.records import Problem
 from skythought.tasks import benchmarks
-from skythought.verifiers import code
+from skythought.verifiers import code, code_tests
 from skythought.verifiers.code_sandbox import Limits
 
 DOUBLE = "print(int(input()) * 2)"
@@ -65,10 +65,75 @@ def verdict(asked: Problem, program: str) -> tuple[str, str]:
     ],
 )
 def test_where_the_program_stands(answer: str, name: str, text: str, rule: str) -> None:
-    found = code.extract(answer, name)
+    found = code.extract(answer, [name] if name else [])
     assert found is not None
     assert found.text == text
     assert found.rule.startswith(rule)
+
+
+USAGE = "\n```python\nprint(f(3))  # 4\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "names", "reads", "text", "rule"),
+    [
+        ("```python\nf = abs\n```" + USAGE, ["f"], False, "f = abs", "last python block with f"),
+        (
+            "```python\nclass F: 1\n```" + USAGE,
+            ["F"],
+            False,
+            "class F: 1",
+            "last python block with F",
+        ),
+        ("```\ndef f(x): 1\n```" + USAGE, ["f"], False, "def f(x): 1", "untagged block"),
+        ("```\ndef f(x): 1\n```\n```\n4\n```", ["f"], False, "def f(x): 1", "last untagged"),
+        (  # the last of two that define it
+            "```python\ndef f(x): 1\n```\n```python\ndef f(x): 2\n```" + USAGE,
+            ["f"],
+            False,
+            "def f(x): 2",
+            "last python block with f",
+        ),
+        (  # what defines more of what is tested
+            "```python\ndef f(x): 1\ndef g(x): 1\n```\n```python\ndef f(x): 2\n```",
+            ["f", "g"],
+            False,
+            "def f(x): 1\ndef g(x): 1",
+            "last python block with f",
+        ),
+        ("```python\nx = f == 2\n```" + USAGE, ["f"], False, "print(f(3))  # 4", "python block"),
+        (USAGE + "```python\ndef f(x): 1", ["f"], False, "def f(x): 1", "block without end"),
+        (block(DOUBLE) + USAGE, [], True, DOUBLE, "last python block that reads"),
+        (block("import os\nos.read(0, 9)") + USAGE, [], True, "import os\nos.read(0, 9)", "last"),
+        (block("print(1)") + USAGE, [], True, "print(f(3))  # 4", "python block"),
+        (USAGE + "```python\n" + DOUBLE, [], True, DOUBLE, "block without end"),
+        (block(DOUBLE) + "```\n4\n```", [], True, DOUBLE, "python block"),
+    ],
+)
+def test_an_example_of_use_is_not_the_program(
+    answer: str, names: list[str], reads: bool, text: str, rule: str
+) -> None:
+    found = code.extract(answer, names, reads=reads)
+    assert found is not None
+    assert found.text == text
+    assert found.rule.startswith(rule)
+
+
+def test_known_programs_are_found_before_an_example_of_use(shared: Path) -> None:
+    found: Counter[str] = Counter()
+    for line in (shared / "code" / "problems.jsonl").open(encoding="utf-8"):
+        row = json.loads(line)
+        asked = benchmarks.problem({k: v for k, v in row.items() if "solutions" not in k}, "file:x")
+        tests = code_tests.read(asked)
+        names = code_tests.names(tests)
+        assert len(names) == (tests.kind != "stdin"), row["id"]
+        for program in row["correct_solutions"]:
+            example = block(f"print({''.join(names) or 'solve'}(3))")
+            said = code.extract(block(program) + example, names, reads=tests.kind == "stdin")
+            assert said is not None
+            assert said.text == program.rstrip("\r"), (row["id"], said)
+            found[said.rule.partition(" with ")[0]] += 1
+    assert found == {"last python block": 40, "last python block that reads": 29}
 
 
 @pytest.mark.parametrize(
@@ -280,7 +345,7 @@ def test_a_file_of_programs(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert score.run(score.Config(input=path)) == {"correct": 2, "incorrect": 1}
     written = [json.loads(line) for line in (tmp_path / "mine.jsonl.verdicts.jsonl").open()]
-    assert [w["verifier"] for w in written] == ["code@1", "code@1", "math@5"]
+    assert [w["verifier"] for w in written] == ["code@2", "code@2", "math@6"]
     assert all(w["expected"].startswith("tests ") for w in written[:2])
     assert score.run(score.Config(input=path)) == {"correct": 2, "incorrect": 1}
     assert len((tmp_path / "mine.jsonl.verdicts.jsonl").read_text().splitlines()) == 3

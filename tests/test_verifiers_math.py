@@ -38,6 +38,11 @@ HOSTILE = {
     "a megabyte in a box": "\\boxed{" + "1+" * (MEGABYTE // 2) + "1}",
     "a megabyte of boxes": "\\boxed{" * (MEGABYTE // 7),
     "a megabyte of answers": "answer is " * (MEGABYTE // 10),
+    "a megabyte of empty boxes": "\\boxed{}" * (MEGABYTE // 8),
+    "a megabyte of placeholders": "<answer>...</answer> answer: ... \n" * (MEGABYTE // 32),
+    "a megabyte of units": "\\boxed{5 " + "m/" * (MEGABYTE // 2) + "s}",
+    "a megabyte of numbers in words": "twenty " * (MEGABYTE // 7),
+    "a megabyte of letters of choices": "The answer is A" + " or B" * (MEGABYTE // 5),
     "a megabyte of lines": "\n" * MEGABYTE,
     "a megabyte of stars": "*" * MEGABYTE,
     "a megabyte of dollars": "$" * MEGABYTE,
@@ -83,59 +88,6 @@ def test_hostile_answers_have_a_verdict(answer: str) -> None:
     assert len(found.extracted) <= verifier.MAX_CHARS
     assert verifier.compare("\\sec^2(y)", "\\tan^2(y)+1") == (True, "math-verify")
     assert not Path("/tmp/x").exists()
-
-
-ADVERSARIAL = """
-import itertools, resource, sys
-from skythought.records import Problem
-from skythought.verifiers import math, rules
-
-class Nobody:
-    def compare(self, expected, said, places):
-        return "asked"
-
-def used():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_utime
-
-math.PROCESSES = Nobody()
-references = ["x+\\\\sqrt{2}", "(a+b)^{9}, (a-b)^{9}", "(0,1)\\\\cup[2,3)"]
-done = 0
-for unit, other in itertools.product(sys.argv[1].split("\x1f"), ["", "1"]):
-    for length in (490, 1990):
-        text = (unit + other) * (length // len(unit + other))
-        for answer in (f"\\\\boxed{{{text}}}", f"The answer is {text}"):
-            for reference in references:
-                asked = Problem(id="p", task="t", question=text, answer=reference)
-                before = used()
-                found = math.check(asked, answer, rules.LENIENT)
-                if used() - before > 2:
-                    sys.exit(f"{used() - before:.1f} s of processor time: {answer[:60]!r} {found}")
-                done += 1
-print(done)
-"""
-UNITS = (
-    *("1", "x", "(", ")", "{", "}", "\\frac{1}{", "\\sqrt{", "\\sqrt[3]{", "^", "^{2}", "_", "="),
-    *("<", "1<x<", "\\le ", "\\pm", "1\\pm ", "(1,2)\\cup", "\\{", "\\}", "\\text{", "x=1,"),
-    *(" and ", "  ", "\\ ", "$", "%", "**", "* ", ".", "1.", "-", "/", "!", "n!", "2^{n}"),
-    *("(a+b+c)", "(x+y)(x-y)", "(x+1)^{9}", "(a+b+c)^{9}+1,", "\\sqrt{x^2+1}+", "\\\\", "&"),
-    *("\\sqrt{2+\\sqrt{3}},", "\\begin{pmatrix}", "\\begin{pmatrix}1\\end{pmatrix}", "A", "(A)"),
-    *("12:00 ", "5 pm ", "May 5, ", "°", "²", "½", "√", "√2", "sqrt(", "\\sin ", "a b ", "cm "),
-    *("per ", "the answer is ", "**Answer:** ", "#### 1 ", "<answer>", "\\boxed{1},", "\\boxed{"),
-    *("\\boxed{1} and ", "than 1 ", "\n", "\u200b", "\uff11", "−", "答案是", "x_1", "\\left("),
-    *("|", "\\lfloor", "\\mathbf{1 2}", "1 000 ", "1000003*", "3^{99}*", "\\text{ and }"),
-)
-
-
-def test_no_text_takes_long_to_be_refused() -> None:
-    """The rules before math-verify, on repetitions of everything they look for."""
-    done = subprocess.run(
-        [sys.executable, "-c", ADVERSARIAL, "\x1f".join(UNITS)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) == len(UNITS) * 2 * 2 * 2 * 3
 
 
 @pytest.mark.parametrize(
@@ -276,7 +228,7 @@ def test_no_alarm_and_no_handler_in_the_caller(process: MathProcess) -> None:
 def test_the_worker_cannot_write_or_start_anything(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys\nfrom skythought.verifiers import math_worker\n"
-        "math_worker.confine()\n"
+        "math_worker.confine(math_worker.MEMORY_BYTES)\n"
         "try:\n    pathlib.Path(sys.argv[1]).write_text('x' * 9)\n"
         "except OSError as error:\n    print(type(error).__name__)\n"
         "try:\n    bytearray(3 * 1024**3)\n"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import pytest
 
 from skythought.verifiers import quantity
@@ -38,21 +36,6 @@ from skythought.verifiers import quantity
 )
 def test_units(text: str, unit: str) -> None:
     assert quantity.unit(text) == unit
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "size"),
-    [
-        ("hour", "minute", Fraction(60)),
-        ("cent", "dollar", Fraction(1, 100)),
-        ("inch", "foot", Fraction(1, 12)),
-        ("inch", "cm", None),
-        ("apple", "apple", None),
-        ("cm", "hour", None),
-    ],
-)
-def test_scales(one: str, other: str, size: Fraction | None) -> None:
-    assert quantity.scale(one, other) == size
 
 
 @pytest.mark.parametrize(

@@ -35,4 +35,4 @@ def test_a_stricter_set_takes_no_more() -> None:
 
 def test_each_set_is_a_verifier_of_its_own() -> None:
     labels = {verifiers.get(name).label for name in NAMES}
-    assert labels == {"math@5", "math_strict@2", "math_lenient@2"}
+    assert labels == {"math@6", "math_strict@3", "math_lenient@3"}

@@ -12,6 +12,7 @@ yields a completion as soon as it is finished, in any order. A backend may also 
 | `render(request)` | the prompt as the model reads it, to be shown | roles and texts are shown |
 | `continues` | True: goes on after `Request.prefill`, and gives back only what follows | refused |
 | `lazy` | True: takes requests one by one as it can, and never asks how many there are | a list |
+| `own_samples` | True: samples of a problem differ, whatever the temperature | greedy ones do not |
 | `host` | who is paid; its prices are in `prices.py` | costs nothing that we know of |
 | `extra_body` | more fields of every request, kept in the sampling of the traces | none |
 """

@@ -12,9 +12,9 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,15 +22,16 @@ from skythought import __version__, presets, progress
 from skythought.backends import chat
 from skythought.backends.chat import NEWER, Fault
 from skythought.backends.limits import Limits, backoff, jitter, retry_after
+from skythought.backends.proxy import proxy_of
 from skythought.errors import UserError, plain
 from skythought.records import Completion, Request, Sampling
 
 if TYPE_CHECKING:
     import aiohttp
 
+TICK_S = 0.5  # between two looks whether the run is to be stopped
 A_FEW = 32  # requests started, and answers handed out, between two looks at the connections
 CONNECT_S = 30.0  # to open a connection
-LOCAL = ("localhost", "127.0.0.1", "::1")  # never behind a proxy
 ADDRESS = (301, 302, 303, 307, 308, 401, 403, 404, 405)  # said before any answer: all will be so
 NO_LOGIN = 407  # what a proxy says
 LOGIN = re.compile(r"//[^/@\s]*@")  # the user and password in an address
@@ -52,46 +53,10 @@ class Server(Protocol):
     concurrency: int
     rpm: float
     tpm: float
-    timeout: float
+    timeout: float  # seconds for a request, from when it is first sent, all attempts and waits
+    attempt_timeout: float
     retries: int
     backoff: float
-
-
-class Proxy(NamedTuple):
-    """What stands between here and a server; its login is no part of the address."""
-
-    url: str
-    user: str = ""
-    password: str = ""
-
-
-def proxy_of(url: str) -> Proxy | None:
-    """Find the proxy that the environment wants for a url; none for this machine.
-
-    Raises:
-        UserError: its address cannot be read; it is not shown, because it may hold a password.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in LOCAL or proxy_bypass(host):
-        return None
-    text = getproxies().get(parts.scheme)
-    if not text:
-        return None
-    try:
-        found = urlsplit(text if "://" in text else f"http://{text}")
-        name, port = found.hostname, found.port
-        if found.scheme not in ("http", "https") or not name or re.search(r"[@\s]", name):
-            raise ValueError
-    except ValueError:
-        raise UserError(
-            f"the environment variable {parts.scheme}_proxy names no proxy that can be used; "
-            "give http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with signs such as / or @ "
-            "in the password written as %2F and %40"
-        ) from None
-    name = f"[{name}]" if ":" in name else name
-    address = f"{found.scheme}://{name}" + (f":{port}" if port else "")
-    return Proxy(address, unquote(found.username or ""), unquote(found.password or ""))
 
 
 def reason(error: Exception) -> str:
@@ -110,6 +75,8 @@ class Asking:
         self.todo = iter(requests)
         # A queue that holds money back says whether there is enough for what was thrown away.
         self.affords: Affords | None = getattr(requests, "affords", None)
+        # And whether it has ended for want of money only, which answers may give back.
+        self.again: Callable[[], bool] = getattr(requests, "again", lambda: False)
         self.more = True  # as far as known
         self.stopped = False  # nothing new is sent, nothing asked again
         self.wake = asyncio.Event()  # something is finished, or to be stopped
@@ -140,17 +107,24 @@ class Asking:
         login = None
         if proxy is not None and (proxy.user or proxy.password):
             login = aiohttp.BasicAuth(proxy.user, proxy.password, "utf-8")
+        self.within = partial(aiohttp.ClientTimeout, sock_connect=CONNECT_S)
         self.network = (aiohttp.ClientError, TimeoutError, OSError)
         self.refused = aiohttp.ClientHttpProxyError
         self.nobody = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+        self.tick()
         self.session: aiohttp.ClientSession = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self.server.timeout, sock_connect=CONNECT_S),
+            timeout=self.within(total=min(self.server.attempt_timeout, self.server.timeout)),
             headers=headers,
             proxy=proxy.url if proxy else None,
             proxy_auth=login,
         )
+
+    def tick(self) -> None:
+        """Wake who takes the answers, every so often, to look whether the run is to be stopped."""
+        self.wake.set()
+        self.timer = asyncio.get_running_loop().call_later(TICK_S, self.tick)
 
     async def step(self) -> None:
         """Start a few requests where there is room, and wait until something is finished.
@@ -158,17 +132,19 @@ class Asking:
         A few at a time, with a look at the connections between: what is sent in one go comes back
         in one go, and waits.
         """
+        short = False
         for _ in range(A_FEW):
             if not self.room():
                 break
             request = next(self.todo, None)
             if request is None:
-                self.more = False
+                short = bool(self.tasks or self.finished) and self.again()
+                self.more = short
                 break
             task = asyncio.create_task(self.ask(request))
             self.tasks.add(task)
             task.add_done_callback(self.done)
-        if self.finished or self.room():
+        if self.finished or (self.room() and not short):
             await asyncio.sleep(0)
         elif self.tasks:
             await self.wake.wait()
@@ -212,21 +188,26 @@ class Asking:
             await asyncio.wait(self.tasks)
             await asyncio.sleep(0)  # so that `done` has seen them
         if hasattr(self, "session"):
+            self.timer.cancel()
             await self.session.close()
 
     async def ask(self, request: Request) -> Completion | None:
         """Ask until there is an answer or no retry is left; None where the run ends before."""
         fault = Fault("not asked")
         attempt = paid = read = written = 0
-        heard = self.heard
-        while attempt <= self.server.retries:
+        heard, clock, ends = self.heard, self.limits.clock, 0.0
+        while True:
             field = self.limit_field
             data = chat.body(self.server.identity, request, self.sampling, field)
-            found, wait = await self.attempt(request, data, attempt)
+            found, wait, sent = await self.attempt(request, data, attempt, ends)
+            ends = ends or sent + self.server.timeout
             if isinstance(found, Completion):
                 return msgspec.structs.replace(found, wasted=(read, written)) if paid else found
+            if found is None:
+                fault = self.late(fault)
+                break
             fault = found._replace(reason=self.safe(found.reason))
-            if fault.status == 429:
+            if fault.status == 429 or (wait and fault.retry):
                 self.tell(fault)
             if fault.stop or (fault.status in ADDRESS and not self.met):
                 raise self.refusal(fault)
@@ -247,11 +228,14 @@ class Asking:
                 if read or written:  # a row, so that what it cost is known
                     break
                 return None
-            attempt += 1
-            if attempt > self.server.retries and self.deaf >= MANY and self.heard == heard:
-                raise self.refusal(fault)
-            if attempt <= self.server.retries:
-                await asyncio.sleep(backoff(attempt - 1, self.server.backoff, wait, jitter))
+            pause = backoff(attempt, self.server.backoff, wait, jitter)
+            attempt, late = attempt + 1, clock() + pause >= ends
+            if late or attempt > self.server.retries:
+                if self.deaf >= MANY and self.heard == heard:
+                    raise self.refusal(fault)
+                fault = self.late(fault) if late else fault
+                break
+            await asyncio.sleep(pause)
         return Completion(
             id=request.id,
             text="",
@@ -261,26 +245,44 @@ class Asking:
             completion_tokens=written,
         )
 
+    def late(self, fault: Fault) -> Fault:
+        """Say that a request has no time left to be asked again."""
+        told = f"no time is left to ask again (timeout={self.server.timeout:g})"
+        return fault._replace(reason=f"{fault.reason}; {told}")
+
     def pays(self, request: Request, fault: Fault) -> bool:
         """Count what an answer cost that is of no use; False where another cannot be paid."""
         tokens = fault.prompt_tokens, fault.completion_tokens
         return self.affords is None or self.affords(request, *tokens)
 
     async def attempt(
-        self, request: Request, data: bytes, number: int
-    ) -> tuple[Completion | Fault, float]:
-        """Send a request once; gives the answer and the seconds the server asks to wait."""
-        limits, wait = self.limits, 0.0
+        self, request: Request, data: bytes, number: int, ends: float
+    ) -> tuple[Completion | Fault | None, float, float]:
+        """Send a request once, and wait no longer than to `ends` (0: not sent before).
+
+        Gives the answer (None where its turn did not come in time), the seconds the server asks to
+        wait, and when it was sent.
+        """
+        limits, wait, within = self.limits, 0.0, self.session.timeout
         reserved = len(data) / 4 + self.typical
         used: float | None = None
-        await limits.enter(reserved)
+        if not ends:
+            await limits.enter(reserved)
+        else:
+            try:
+                async with asyncio.timeout(ends - limits.clock()):
+                    await limits.enter(reserved)
+            except TimeoutError:
+                return None, 0.0, 0.0
+            left = ends - limits.clock()
+            within = self.within(total=min(left, self.server.attempt_timeout))
         task, sent = asyncio.current_task(), limits.clock()
         self.sending.add(task)
         try:
             found: Completion | Fault
             try:
                 async with self.session.post(
-                    self.server.url, data=data, allow_redirects=False
+                    self.server.url, data=data, allow_redirects=False, timeout=within
                 ) as response:
                     self.heard, self.deaf = self.heard + 1, 0
                     data = self.masked(await response.read(), response.status)
@@ -290,17 +292,17 @@ class Asking:
                 used = 0
                 told = f"the proxy says {error.status} {plain(error.message)}".strip()
                 stop, retry = error.status == NO_LOGIN, error.status >= 500 or error.status == 429
-                return Fault(told, retry=retry, status=error.status, stop=stop), wait
+                return Fault(told, retry=retry, status=error.status, stop=stop), wait, sent
             except self.nobody as error:
                 used = 0
                 self.deaf += 1
                 told = f"nobody answers ({reason(error)})"
-                return Fault(told, retry=True, stop=not self.met and number >= PATIENCE), wait
+                return Fault(told, retry=True, stop=not self.met and number >= PATIENCE), wait, sent
             except TimeoutError:
-                return Fault(f"no answer within {self.server.timeout:g} s", retry=True), wait
+                return Fault(f"no answer within {within.total:.6g} s", retry=True), wait, sent
             except self.network as error:
                 what = str(error) or type(error).__name__
-                return Fault(f"the connection was cut ({what})", retry=True), wait
+                return Fault(f"the connection was cut ({what})", retry=True), wait, sent
             if isinstance(found, Completion):
                 self.met = True
                 limits.answered()
@@ -312,9 +314,9 @@ class Asking:
                     used = tokens
             elif found.status:
                 used, wait = 0, retry_after(asked)
-                if found.status == 429:
+                if found.status == 429 or (wait and found.retry):
                     limits.refused(sent, wait)
-            return found, wait
+            return found, wait, sent
         finally:
             self.sending.discard(task)
             limits.leave(reserved, used)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from http.client import responses
 from typing import Any, NamedTuple
 
@@ -48,6 +49,7 @@ SECRET = re.compile(  # how the keys of known providers, tokens and headers begi
     r"(?<![\w-])((sk|pk|rk|hf|gsk|xai|nvapi|ghp|github_pat|r8|pplx)[-_][\w-]{16,}"
     r"|AKIA[0-9A-Z]{16}|AIza[\w-]{30}|eyJ[\w-]{8,}\.eyJ|(?i:bearer|basic)\s+[\w+/=.-]{12,})"
 )
+fixed = cache(presets.fixed)  # asked for every request
 SHOWN = 200  # characters of what a server says
 
 
@@ -112,7 +114,7 @@ def body(model: str, request: Request, sampling: Sampling, limit: str = "max_tok
     if request.prefill:
         turns.append(Message("assistant", request.prefill))
         asked |= {"continue_final_message": True, "add_generation_prompt": False}
-    if not presets.fixed(model):
+    if not fixed(model):
         asked |= {"temperature": sampling.temperature, "top_p": sampling.top_p}
     asked |= {limit: sampling.max_tokens, "seed": seed_of(request)}
     asked |= {k: v for k in OPTIONAL if (v := getattr(sampling, k)) is not UNSET}
@@ -249,7 +251,7 @@ def join(thought: str, content: str, *, whole: bool) -> str:
         return content
     parts = formats.parse(content)
     inner = "\n\n".join(text for text in (thought.rstrip(), parts.thought) if text)
-    for tag in (*formats.TAGS, "<think>", "</think>"):
+    for tag in (*formats.TAGS, "<think>", "</think>") if "<" in inner else ():
         inner = inner.replace(tag, tag.strip("<|/>"))
     if not whole and not parts.answer:
         return f"<think>\n{inner}"

@@ -4,9 +4,9 @@
     await limits.enter(tokens=900)             # waits for its turn
     limits.leave(reserved=900, used=412)       # the 488 that were not needed go to the others
 
-Who asks first goes first. A request too many (429) halves how many go at once, and answers raise
-it again slowly; waits between attempts double, with jitter, and are never shorter than the server
-says.
+Who asks first goes first. A request too many (429, or a 503 that says when to come back) halves how
+many go at once and holds all back for as long as the server says; answers raise it again slowly.
+Waits between attempts double, with jitter, and are never shorter than the server says.
 """
 
 from __future__ import annotations
@@ -98,7 +98,12 @@ class Limits:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting.append((tokens, turn))
         self._admit()
-        await turn
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it was this one's turn, and is another's
+                self.leave(tokens, 0)
+            raise
 
     def leave(self, reserved: float, used: float | None) -> None:
         """Count a request that came back, with the tokens it used (None: nobody knows)."""

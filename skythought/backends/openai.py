@@ -18,6 +18,7 @@ import re
 import resource
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from operator import length_hint
@@ -32,6 +33,7 @@ from skythought.records import Completion, Request, Sampling
 
 OPENAI = "https://api.openai.com/v1"
 KEY = "OPENAI_API_KEY"
+GRACE_S = 20.0  # to wait for answers after SIGTERM; schedulers kill 30 s after it
 SPARE_FILES = 100  # that the process has open beside its connections
 
 
@@ -48,7 +50,8 @@ class OpenAI:
         concurrency: int = 64,
         rpm: float = 0,
         tpm: float = 0,
-        timeout: float = 1800,
+        timeout: float = 3600,
+        attempt_timeout: float = 1800,
         retries: int = 8,
         backoff: float = 1,
         extra_body: str = "",
@@ -62,6 +65,7 @@ class OpenAI:
             ("rpm", rpm, 0),
             ("tpm", tpm, 0),
             ("timeout", timeout, 0.001),
+            ("attempt_timeout", attempt_timeout, 0.001),
             ("retries", retries, 0),
             ("backoff", backoff, 0),
         ):
@@ -76,7 +80,8 @@ class OpenAI:
         self.key_env = api_key_env or (KEY if is_openai(base_url) else "")
         self.key = _key(self.key_env, base_url, named=bool(api_key_env))
         self.concurrency, self.rpm, self.tpm = concurrency, rpm, tpm
-        self.timeout, self.retries, self.backoff = timeout, retries, backoff
+        self.timeout, self.attempt_timeout = timeout, attempt_timeout
+        self.retries, self.backoff = retries, backoff
 
     def complete(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield completions as they finish; what cannot be had after all retries is an error.
@@ -98,8 +103,10 @@ class OpenAI:
                     while asking.tasks or asking.more or asking.finished:
                         if getattr(requests, "stopped", False) and not asking.stopped:
                             asking.stop()
+                        if getattr(requests, "cancelled", False):
+                            ctrl_c.hurry()
                         runner.run(asking.step())
-                        if ctrl_c.presses > 1:
+                        if ctrl_c.presses > 1 or time.monotonic() > ctrl_c.ends:
                             break
                         yield from asking.take()
                     if ctrl_c.presses < 2 and asking.failure is not None:
@@ -107,8 +114,8 @@ class OpenAI:
                 finally:
                     runner.run(asking.close())
                     ctrl_c.over = True
+                yield from asking.take(len(asking.finished))
                 if ctrl_c.presses:
-                    yield from asking.take(len(asking.finished))
                     raise KeyboardInterrupt
 
 
@@ -117,12 +124,14 @@ class _CtrlC:
 
     Raised in its midst it would lose callbacks, and what waits for them would wait for ever. So the
     first one stops what is new and waits for what is out, and the second gives that up; it is
-    raised where it arrives only when no loop runs.
+    raised where it arrives only when no loop runs. A scheduler that sends SIGTERM kills soon after:
+    then, and when another thread cancels the run, what is out is given up after `GRACE_S` seconds.
     """
 
     def __init__(self, runner: asyncio.Runner, asking: Asking) -> None:
         self.runner, self.asking = runner, asking
         self.presses = 0
+        self.ends = math.inf  # when what is out is given up
         self.over = False  # nothing is out any more
         self.before: dict[int, Any] = {}
 
@@ -137,22 +146,33 @@ class _CtrlC:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
-    def press(self, *_: object) -> None:
+    def press(self, number: int = signal.SIGINT, _: object = None) -> None:
         """Note a Ctrl-C and wake the loop."""
         self.presses += 1
+        if number == signal.SIGTERM:
+            self.ends = min(self.ends, time.monotonic() + GRACE_S)
         loop = self.runner.get_loop()
         if self.over or (self.presses > 1 and not loop.is_running()):
             raise KeyboardInterrupt
         loop.call_soon_threadsafe(self.stop)
 
+    def hurry(self) -> None:
+        """End soon, once another thread wants it."""
+        if self.ends == math.inf:
+            self.ends = time.monotonic() + GRACE_S
+            self.stop()
+
     def stop(self) -> None:
         """Send nothing new, and say what is waited for."""
         asking = self.asking
-        if not asking.stopped or self.presses == 1:
+        if self.presses < 2 or not asking.stopped:
             asking.stop()
             if n := len(asking.sending):
                 answers = "1 answer" if n == 1 else f"{n:,} answers"
-                progress.say(f"stopping: waiting for {answers}; press again to give up {n:,}")
+                todo = f"press again to give up {n:,}"
+                if self.ends < math.inf:
+                    todo = f"given up after {GRACE_S:g} s"
+                progress.say(f"stopping: waiting for {answers}; {todo}")
         asking.wake.set()
 
 
@@ -215,8 +235,8 @@ def _refuse_running_loop() -> None:
     except RuntimeError:
         return
     raise UserError(
-        "openai backend: an event loop runs here already (a notebook?); call it in a thread: "
-        "await asyncio.to_thread(generate.run, config)"
+        "openai backend: an event loop runs here already (a notebook?); call it so: "
+        "await generate.run_async(config)"
     )
 
 

@@ -55,6 +55,7 @@ class Ray:
         kind = registry.resolve("backend", inner, backends.BACKENDS)
         _check_options(inner, kind, options)
         self.continues: bool = getattr(kind, "continues", False)
+        self.own_samples: bool = getattr(kind, "own_samples", False)
         for name, value, least in (
             ("replicas", replicas, 1),
             ("cpus", cpus, 0),

@@ -19,6 +19,7 @@ class Scripted:
     """Answers each question with the responses a file lists for it, after a prefill if any."""
 
     lazy = True
+    own_samples = True
     continues = True
 
     def __init__(self, model: str) -> None:

@@ -39,6 +39,8 @@ class SymbolicTeacher:
             ordinary instruct model would.
     """
 
+    own_samples = True
+
     def __init__(
         self, model: str = "", slip: float = 0.03, overlook: float = 0.6, style: str = "long"
     ) -> None:

@@ -1,6 +1,7 @@
 """What a run folder holds already: which samples are finished, and what they used.
 
-A million rows are read in seconds, because only a few fields of each are taken out.
+A row counts where `score` takes it too, as a whole Trace. Only what is counted is kept of it, and a
+million rows are read in seconds.
 """
 
 from __future__ import annotations
@@ -12,27 +13,13 @@ import msgspec
 
 from skythought import progress, store
 from skythought.errors import UserError, first_line
-from skythought.records import Finish
+from skythought.records import Finish, Trace
 
 ASIDE = "traces.damaged"  # where damaged lines are kept; no .jsonl, so that nothing reads it
 SHOWN = 3  # damaged lines that are told one by one
 FEW = 10  # damaged lines that are believed to be an accident in a file of any size
+BYTES_PER_TOKEN = 3  # where nobody counts: formulas and digits have fewer than English, which has 4
 SHARE = 0.01  # and in a large file, this share of its lines
-
-
-class _Row(msgspec.Struct):
-    """A trace, of which what is not needed here is only looked over."""
-
-    id: str
-    problem_id: msgspec.Raw
-    model: msgspec.Raw
-    messages: msgspec.Raw
-    thought: msgspec.Raw
-    answer: msgspec.Raw
-    finish: Finish = "stop"
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    wasted: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -46,6 +33,8 @@ class Found:
     prompt_tokens: int = 0  # of all rows, errors and rows twice included: all are paid for
     completion_tokens: int = 0
     uncounted: int = 0  # answers of which nobody said how many tokens they have
+    guessed: tuple[int, int] = (0, 0)  # prompt and completion tokens of these, by their length
+    longest: int = 0  # tokens, which no answer has more of; 0: not known
     damaged: dict[int, str] = field(default_factory=dict)  # line number, from 1 -> why
     lines: int = 0
     torn: bool = False  # the last line has no end
@@ -59,8 +48,9 @@ class Found:
         prompt_tokens: int,
         completion_tokens: int,
         wasted: tuple[int, int] = (0, 0),
+        size: tuple[int, int] = (0, 0),
     ) -> None:
-        """Count one row."""
+        """Count one row; `size` is the bytes of prompt and answer, where tokens are not said."""
         self.wasted = self.wasted[0] + wasted[0], self.wasted[1] + wasted[1]
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
@@ -72,15 +62,33 @@ class Found:
         self.failed.discard(key)
         self.finished.add(key)
         self.truncated += finish == "length"
-        self.uncounted += not (prompt_tokens or completion_tokens)
+        if not (prompt_tokens or completion_tokens):
+            self.uncounted += 1
+            read, written = guess(*size, self.longest)
+            self.guessed = self.guessed[0] + read, self.guessed[1] + written
 
 
-def read(path: Path) -> Found:
-    """Read a file of traces; a missing one holds none, and a torn last line is passed over."""
-    found = Found()
+def guess(read: int, written: int, longest: int = 0) -> tuple[int, int]:
+    """Guess the tokens of prompt and answer from their bytes, rather too many than too few."""
+    tokens = -(-written // BYTES_PER_TOKEN)
+    return -(-read // BYTES_PER_TOKEN), min(tokens, longest) if longest else tokens
+
+
+def _size(trace: Trace) -> tuple[int, int]:
+    """Count the bytes of prompt and answer."""
+    read = sum(len(turn.content.encode()) for turn in trace.messages)
+    return read, len(trace.thought.encode()) + len(trace.answer.encode())
+
+
+def read(path: Path, longest: int = 0) -> Found:
+    """Read a file of traces; a missing one holds none, and a torn last line is passed over.
+
+    No answer has more tokens than `longest`, where that is known.
+    """
+    found = Found(longest=longest)
     if not path.exists():
         return found
-    decode, add = msgspec.json.Decoder(_Row).decode, found.add
+    decode, add = msgspec.json.Decoder(Trace).decode, found.add
     number = 0
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -96,7 +104,10 @@ def read(path: Path) -> Found:
                 if line.strip():
                     found.damaged[number] = first_line(error)
                 continue
-            add(row.id, row.finish, row.prompt_tokens, row.completion_tokens, row.wasted)
+            counted = row.prompt_tokens or row.completion_tokens
+            size = (0, 0) if counted else _size(row)
+            wasted = row.wasted or (0, 0)
+            add(row.id, row.finish, row.prompt_tokens, row.completion_tokens, wasted, size)
     found.lines = number
     return found
 

@@ -90,7 +90,9 @@ def lines(plan: Plan, found: Found, budget: Budget) -> list[str]:
         )
         if budget.limit is not None or budget.spent:
             limit = f"{dollars(budget.limit)}, " if budget.limit is not None else "no limit, "
-            said.append(f"budget: {limit}{dollars(budget.spent)} spent in this folder already")
+            guessed = f" ({found.uncounted:,} answers by guess)" if found.uncounted else ""
+            told = f"{dollars(budget.spent)} spent in this folder already{guessed}"
+            said.append(f"budget: {limit}{told}")
     elif plan.charged:
         said.append(f"cost: {NO_PRICE}")
     return said

@@ -5,6 +5,7 @@ Requests are made when they are asked for; of those that wait there is only a nu
 
 from __future__ import annotations
 
+import threading
 from array import array
 from collections.abc import Iterator, Sequence
 
@@ -41,16 +42,20 @@ def prompt(problem: Problem, system_prompt: str) -> tuple[Message, ...]:
     return (Message("system", system_prompt), user) if system_prompt else (user,)
 
 
+def ids(problems: Sequence[Problem], asked: Asked) -> Iterator[str]:
+    """Give the ids of all samples, problem by problem."""
+    for problem in problems:
+        messages = prompt(problem, asked.system_prompt)
+        yield from sample_ids(
+            problem.id, messages, asked.model, asked.sampling, asked.n, asked.prefill
+        )
+
+
 def missing(problems: Sequence[Problem], asked: Asked, finished: set[str]) -> array[int]:
     """List the samples that are not finished, as problem * n + sample."""
-    found = array("Q")
-    for place, problem in enumerate(problems):
-        messages = prompt(problem, asked.system_prompt)
-        ids = sample_ids(problem.id, messages, asked.model, asked.sampling, asked.n, asked.prefill)
-        for sample, key in enumerate(ids):
-            if key not in finished:
-                found.append(place * asked.n + sample)
-    return found
+    return array(
+        "Q", (place for place, key in enumerate(ids(problems, asked)) if key not in finished)
+    )
 
 
 class Work:
@@ -89,11 +94,11 @@ class Queue(Iterator[Request]):
     """Gives the requests that are left, as long as the next one can be paid.
 
     Money is held back for each that is out. What waits for some to come back cheaper than feared is
-    given by the next queue of the same work.
+    given after `again`, or by the next queue of the same work.
     """
 
-    def __init__(self, work: Work, budget: Budget) -> None:
-        self.work, self.budget = work, budget
+    def __init__(self, work: Work, budget: Budget, cancel: threading.Event | None = None) -> None:
+        self.work, self.budget, self.cancel = work, budget, cancel
         self.short = False  # ended for want of money
         self.stopped = False  # ended by who takes the answers; nothing is asked again either
         self.affords = budget.affords
@@ -103,7 +108,7 @@ class Queue(Iterator[Request]):
 
     def __next__(self) -> Request:
         work = self.work
-        if self.short or self.stopped or work.next == len(work.missing):
+        if self.short or self.stopped or self.cancelled or work.next == len(work.missing):
             raise StopIteration
         problem, request = work.request(work.next)
         if not self.budget.hold(request):
@@ -112,6 +117,16 @@ class Queue(Iterator[Request]):
         work.next += 1
         work.open[request.id] = problem, request
         return request
+
+    @property
+    def cancelled(self) -> bool:
+        """Say whether another thread wants the run to end soon."""
+        return self.cancel is not None and self.cancel.is_set()
+
+    def again(self) -> bool:
+        """Try once more whether the next can be paid; False where that is not why it ended."""
+        short, self.short = self.short, False
+        return short
 
     def __length_hint__(self) -> int:
         """Count what is left; fewer may come where money ends before."""

@@ -4,10 +4,10 @@
     -> Problem(id="9f0c...", task="file:mine", question="Janet's ducks ...", answer="18")
 
 A row needs a question (`problem`, `question`, `instruction` or `prompt`) and a reference in one of
-`ANSWERS`: bare, `$...$`, or a worked solution that ends in `#### 18` or in a box. Where these have
-none, it is the end of a `solution`, or the tests of a program (`TEST_FIELDS`). `choices` become
-part of the question. A dataset of the hub is pinned to a commit; `load(..., path="copy.jsonl")`
-reads a local copy in its place.
+`ANSWERS`: bare, `$...$`, "The answer is 18.", or a worked solution that ends in `#### 18` or in a
+box. Where these have none, it is the end of a `solution`, or the tests of a program
+(`TEST_FIELDS`). `choices` become part of the question. A dataset of the hub is pinned to a commit;
+`load(..., path="copy.jsonl")` reads a local copy in its place.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from skythought import formats, shapes, store
+from skythought import extraction, formats, shapes, store
 from skythought.errors import UserError, first_line, require, unknown
 from skythought.records import Problem, digest
 from skythought.tasks import CHOICE_VERIFIER, FILE, FILE_VERIFIER, TESTS, Task
@@ -45,20 +45,28 @@ TEST_FIELDS = (
 SYSTEM_PROMPT = "Please reason step by step, and put your final answer within \\boxed{}."
 CHOICE_PROMPT = "Please reason step by step, and put the letter of your choice within \\boxed{}."
 MARKER = "####"
+STATED = frozenset(  # rules of extraction that do more than take a last number
+    {"answer tag", "answer is", "answer is, emphasis", "answer is, beginning"}
+)
 LETTERS = "ABCDEFGHIJ"
 
 
 def reduce_answer(text: str) -> str:
     r"""Reduce a reference to its bare answer: "... #### 1,000" to "1,000", "$x$" to "x".
 
-    A box counts only in a text that is more than the box, such as a worked solution.
+    Boxes count in texts that are more than them, such as a worked solution: "so $x=\boxed{1}$ or
+    $x=\boxed{2}$" is "1, 2". "The answer is $12$.", "Answer: 12" and `<answer>12</answer>` are 12.
+    A sentence from which no more than a last number could be taken stays as it is.
     """
     text = text.strip()
     if MARKER in text:
         return text.rpartition(MARKER)[2].strip()
-    boxed = formats.last_boxed(text)
-    if boxed is not None:
-        return boxed.strip()
+    if "\\boxed{" in text and (boxes := extraction.boxes(text)):
+        return ", ".join(boxes)
+    if "answer" in text.lower():
+        found = extraction.extract(text)
+        if found and found.rule in STATED and extraction.is_bare(found.text):
+            return found.text
     formula = re.fullmatch(r"\$([^$]+)\$\.?", text)
     return formula[1].strip() if formula else text
 

@@ -4,12 +4,14 @@ r"""One of the choices of a question, as in MMLU and ARC: by its letter or by it
     "... so the answer is (B)."      -> B, "answer is; letter"
     "\boxed{\text{fir}}"             -> B, "boxed; text"
     "It is not oak. **B**"           -> B, "emphasis; letter"
-    "The answer is A or B."          -> incorrect, "answer is; more than one choice"
+    "The answer is B, or maybe A."   -> incorrect, "answer is; more than one choice"
 
 The first of these places that names a choice decides, at its last occurrence: a box, `<answer>`, a
-sentence that says so ("the answer is", "option B is correct", "I choose B"; one that denies, "the
-answer is not B", is passed over), the whole text, emphasis, how the last line begins, a text of one
-choice alone in the last sentence, and, as a last resort with a name of its own, the last letter.
+sentence that says so ("the answer is", "option B is correct", "I choose B", "故选B"; one that
+denies, "the answer is not B", is passed over), the whole text, emphasis, a list that calls one
+choice right, how the last line begins, a text of one choice alone in the last sentence, and, as a
+last resort with a name of its own, the last letter. Another letter that is offered beside it ("or",
+a second box) counts too, so that a hedge is no answer.
 A text that is the whole of a choice comes before letters ("A and B" may be a choice), a letter
 before any other text: where choice C reads "B", the answer "B" is choice B.
 
@@ -21,70 +23,67 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from skythought import formats
 from skythought.records import Problem
-from skythought.verifiers import Finding, Verifier
+from skythought.verifiers import Finding, Verifier, choice_list
+from skythought.verifiers.choice_text import (
+    ANOTHER,
+    ARTICLE,
+    LEAD,
+    LETTER,
+    LETTERS,
+    begins_choice,
+    denied,
+    denies,
+    flat,
+    holds,
+    joined,
+    known_letters,
+    named,
+    words,
+)
 
-LETTERS = "ABCDEFGHIJ"
 TAIL_CHARS = 20_000
 SHOWN_CHARS = 200
+BESIDE_CHARS = 200  # around an answer, where another may be offered
+PASSAGE_CHARS = 500  # of a statement, besides as many as a choice has
+STATEMENTS = 200  # that are looked at, from the last on
 
-LISTED = re.compile(r"^[ \t]*\(?([A-J])[.):][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
-TEXT = re.compile(r"\\(?:text|textbf|mathbf|mathrm|mathsf|textit|operatorname)\s*\{([^{}]*)\}")
-NOISE = re.compile(r"\\[()\[\],;! ]|[$*_`\"“”]|\\(?:left|right|quad)(?![a-zA-Z])")
-# A letter as it stands before the end, a bracket, a stop or a blank: "B", "(B)", "[B]", "B.", "B:".
-LETTER = re.compile(r"[(\[]?([A-J])(?:[)\]]|(?![\w'’^=+/]))")
+LISTED = re.compile(
+    r"^[ \t]*\(?([A-J])(?:[.):][ \t]+|[．）：、][ \t]*)(\S.*?)[ \t]*$", re.MULTILINE
+)
 ALONE = re.compile(r"(?<![\w'’\\^_=+/-])[(\[]?([A-J])(?![\w'’^=+/-])")
-ARTICLE = re.compile(  # "A bird": no letter; "A because", "A or B": a letter
-    r"A (?!(?:is|and|or|because|since|as|which|that|with|for|from|due|given|in|on|at|by|but|if|so"
-    r"|here|not|nor|rather|would|seems|matches|fits)\b)[a-z]"
-)
-ANOTHER = re.compile(r"[)\].:]*\s*(?:,|/|&|\bor\b|\band\b)\s*(?:\(?(?:option|choice)\s+)?")
-JOINED = re.compile(
-    r"(?<![\w'’])[(\[]?([A-J])[)\].:]*\s*(?:,|/|&|\bor\b|\band\b)\s*(?:(?:option|choice)\s+)?$"
-)
-LEAD = r"(?:(?:option|choice|letter|answer|the|most likely|likely|clearly|definitely|indeed|simply"
-LEAD += r"|therefore|thus|probably|actually|both|either|statement)\s+)*"
 STATES = re.compile(
-    r"\b(?:answers?|options?|choices?|solution)(?:\s+(?:here|to (?:the|this) question))?"
-    r"\s*(?:\b(?:is|are|was|would be|must be|should be|has to be|=)|:)\s*(?::\s*)?" + LEAD,
+    r"(?:\b(?:answers?|options?|choices?|solution)(?:\s+(?:here|to (?:the|this) question))?"
+    r"\s*(?:\b(?:is|are|was|would be|must be|should be|has to be|=)|:)"
+    r"|(?:答案|正[确確][选選]项|正[确確]的?(?:选项|選項))\s*(?:应该?|應該?)?\s*(?:[是为為选選:]))\s*(?::\s*)?"
+    + LEAD,
     re.IGNORECASE,
 )
 PICKS = re.compile(
-    r"\b(?:choose|chose|select|selected|pick|picked|go(?:ing)? with|opt for|settle on"
-    r"|corresponds? to|matches|match)\s*:?\s+" + LEAD,
+    r"(?:\b(?:choose|chose|select|selected|pick|picked|go(?:ing)? with|opt for|settle on"
+    r"|corresponds? to|matches|match)\s*:?\s+|[选選][择擇]?\s*:?\s*(?=[(\[]?[A-J]))" + LEAD,
     re.IGNORECASE,
 )
 IS_RIGHT = re.compile(
-    r"(?<![\w'’])[(\[]?([A-J])[)\]]?(?:[.:)]\s*[^.\n]{0,80}?)?\s+(?:is|must be|has to be|would be)"
-    r"\s+(?:therefore |thus |clearly |indeed |definitely )?(?:the |our )?(?:only |single )?"
+    r"(?<![\w'’])[(\[]?([A-J])[)\]]?(?:[.:)]\s*[^.\n]{0,80}?|\s?\([^\n]{0,80}?\))?"
+    r"\s+(?:is|must be|has to be|would be)\s+(?:therefore |thus |clearly |indeed |definitely )?"
+    r"(?:the |our )?(?:only |single )?"
     r"(?:correct|right|best|true|answer|final answer|most accurate|most appropriate)\b"
-)
-DENIES = re.compile(
-    r"(?:\b(?:not|never|neither|cannot|hardly|wrong|incorrect|false|ruled? out|eliminated?"
-    r"|excluded?|reject(?:ed)?|discard(?:ed)?|unlike|than|except|excluding)\b|n['’]t\b)[\s\w]{0,12}$",
-    re.IGNORECASE,
-)
-DENIED = re.compile(
-    r"^[)\].:]*\s*(?:[-–]\s*)?(?:(?:is|are|was|can be|seems?|looks?)\s+(?:\w+ly |also )?"
-    r"(?:not\b|incorrect|wrong|false|ruled out|eliminated|excluded|out\b)|isn['’]t\b"
-    r"|(?:incorrect|wrong|false|eliminated|ruled out)\b)",
-    re.IGNORECASE,
+    r"|(?<![A-Za-z0-9_])[(\[]?([A-J])[)\]]?\s?(?:[选選]?[项項])?\s?[是为為]?(?:正[确確]|[对對]的)"
 )
 BARE = re.compile(
     r"[(\[]?[A-Ja-j][)\].:]*(?:\s*(?:,|/|&|\bor\b|\band\b)\s*[(\[]?[A-J][)\].]*)*", re.ASCII
 )
 PREFIX = re.compile(r"^(?:option|choice|answer|letter)\s+", re.IGNORECASE)
 NOTHING = re.compile(r"^(?:not\b|none of (?:these|the above|them)\b|neither\b)", re.IGNORECASE)
-
-
-class Choice(NamedTuple):
-    """What a passage names: the letters of choices, and whether by letter or by text."""
-
-    letters: frozenset[str]
-    how: str
+BOX = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+BETWEEN = re.compile(  # two boxes that are both offered
+    r"[\s.,;&/(]*(?:(?:(?:and|or)\b|或者?|和|以及)[\s,]*)?(?:(?:maybe|perhaps|possibly)\b\s*)?",
+    re.IGNORECASE,
+)
+OR_LINE = re.compile(r"(?:or\b|或)", re.IGNORECASE)
 
 
 def check(problem: Problem, answer: str) -> Finding:
@@ -109,107 +108,141 @@ def check(problem: Problem, answer: str) -> Finding:
     return Finding("no_answer", rule="no choice is named")
 
 
-def named(passage: str, choices: Sequence[str]) -> Choice | None:
-    """Say which choice a passage begins with, by letter or by text; None where with none."""
-    known = LETTERS[: len(choices)] or LETTERS
-    text = _flat(passage)
-    said = _words(text)
-    if len(said) > 1:
-        whole = [LETTERS[i] for i, choice in enumerate(choices) if said in _forms(choice)]
-        if whole:
-            return Choice(frozenset(whole[:1]), "text")
-    found: set[str] = set()
-    rest = text
-    while (letter := LETTER.match(rest)) and letter[1] in known:
-        if not found and ARTICLE.match(rest):
-            break
-        found.add(letter[1])
-        another = ANOTHER.match(rest, letter.end())
-        if another is None:
-            break
-        rest = rest[another.end() :]
-    if found:
-        return Choice(frozenset(found), "letter")
-    if re.fullmatch(r"\(?[a-j][).]?", text) and text.strip("().").upper() in known:
-        return Choice(frozenset(text.strip("().").upper()), "letter")
-    texts = [(LETTERS[i], part) for i, choice in enumerate(choices) for part in _forms(choice)]
-    fits = [(len(part), letter) for letter, part in texts if _begins(said, part)]
-    if not fits:
-        return None
-    return Choice(frozenset({max(fits, key=lambda fit: fit[0])[1]}), "text")
-
-
 def _passages(text: str, choices: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield (name of the place, what stands there), the most telling place first."""
     boxed = formats.last_boxed(text)
     if boxed is not None:
-        yield "boxed", boxed.strip()
+        yield "boxed", _boxes(text, boxed)
     if "<answer>" in text:
-        yield "answer tag", text.rpartition("<answer>")[2].partition("</answer>")[0].strip()
-    flat = _flat(text)
-    stated = [(m.end(), m.start()) for m in (*STATES.finditer(flat), *PICKS.finditer(flat))]
-    stated += [(m.start(), m.start()) for m in IS_RIGHT.finditer(flat)]
-    for begins, start in sorted(stated, reverse=True):
-        passage = flat[begins:].partition("\n")[0].strip()
-        if not passage:  # "Answer:" on a line of its own
-            passage = flat[begins:].strip().partition("\n")[0].strip()
-        denied = DENIES.search(flat[max(0, start - 30) : start].rpartition(".")[2])
-        letter = LETTER.match(passage)
-        if denied or (NOTHING.match(passage) and not _begins_choice(passage, choices)):
-            continue
-        if letter and _denied(letter[1], passage[letter.end() :], choices):
-            continue
-        yield "answer is", passage
-    bare = PREFIX.sub("", flat)
+        before, _, rest = text.rpartition("<answer>")
+        inner, _, after = rest.partition("</answer>")
+        before = before[-BESIDE_CHARS:].replace("<answer>", " ").replace("</answer>", " ")
+        yield "answer tag", _with_beside(before, inner.strip(), after)
+    plain = flat(text)
+    listed = choice_list.entries(plain, choices)
+    markers = {entry.start for entry in listed}
+    yield from (("answer is", said) for said in _stated(plain, choices, markers))
+    bare = PREFIX.sub("", plain)
     if _bare(bare, choices):
         yield "whole text", bare
-    for strong in reversed(re.findall(r"\*\*([^*\n]+)\*\*", text)):
-        bare = PREFIX.sub("", _flat(strong))
-        if _bare(bare, choices):
-            yield "emphasis", bare
-    lines = [line for line in flat.splitlines() if line.strip()]
-    if lines and re.match(r"\s*(?:\([A-J]\)|[A-J][.):])", lines[-1]):
+    yield from (("emphasis", said) for said in _emphasised(text, choices, listed=bool(listed)))
+    right = choice_list.judged(listed, choices)
+    if len(right) == 1:
+        yield "list", next(iter(right))
+    lines = [line for line in plain.splitlines() if line.strip()]
+    in_list = bool(listed) and plain.rfind("\n") + 1 <= listed[-1].start
+    if in_list and choice_list.goes_on(listed):
+        pass
+    elif lines and re.match(r"\s*(?:\([A-J]\)|[A-J][.):])", lines[-1]):
         yield "last line", lines[-1].strip()
-    if lines:
-        sentence = _words(re.split(r"[.!?]\s", lines[-1].strip().rstrip(".!?"))[-1])
-        held = [i for i, choice in enumerate(choices) if _holds(sentence, _words(choice))]
-        if len(held) == 1 and not DENIES.search(_before(sentence, _words(choices[held[0]]))):
+    if lines and not in_list:
+        sentence = words(re.split(r"[.!?]\s", lines[-1].strip().rstrip(".!?"))[-1])
+        held = [i for i, choice in enumerate(choices) if holds(sentence, words(choice))]
+        if len(held) == 1 and not denies(_before(sentence, words(choices[held[0]]))):
             yield "only choice in the last sentence", LETTERS[held[0]]
-    if (last := _last_letter(flat, choices)) is not None:
+    if (last := _last_letter(plain, choices, listed)) is not None:
         yield "last letter", last
 
 
-def _last_letter(flat: str, choices: Sequence[str]) -> str | None:
-    known = LETTERS[: len(choices)] or LETTERS
-    for found in reversed(list(ALONE.finditer(flat))):
-        after = flat[found.end() :]
-        bracketed = found[0][0] in "(["
-        if found[1] not in known or _denied(found[1], after, choices):
+def _boxes(text: str, last: str) -> str:
+    """Give what the last box holds, and what is offered beside it or in boxes just before it."""
+    start = text.rfind("\\boxed{")
+    window = max(0, start - BESIDE_CHARS)
+    begins, held = start, [last.strip()]
+    for box in reversed(list(BOX.finditer(text, window, start))):
+        between = flat(text[box.end() : begins])
+        if not BETWEEN.fullmatch(between):
+            break
+        begins = box.start()
+        held.insert(0, box[1].strip())
+    inner = " or ".join(dict.fromkeys(held))
+    after = text[start + len("\\boxed{") + len(last) + 1 :]
+    return _with_beside(text[window:begins], inner, after)
+
+
+def _with_beside(before: str, inner: str, after: str) -> str:
+    r"""Add to a marked answer the letters that the text offers as well: "A or \boxed{B}"."""
+    before, after = flat(before[-BESIDE_CHARS:]), flat(after[:BESIDE_CHARS])
+    if other := joined(f"{before} ", either=True):
+        inner = f"{other} or {inner}"
+    another = ANOTHER.match(after)
+    if another and LETTER.match(after, another.end()):
+        inner += f" {after}"
+    return inner
+
+
+def _stated(plain: str, choices: Sequence[str], markers: set[int]) -> Iterator[str]:
+    """Yield what sentences call the answer, the last first; `markers` are where lists go on."""
+    found = [(m.end(), m.start()) for m in (*STATES.finditer(plain), *PICKS.finditer(plain))]
+    found += [(m.start(), m.start()) for m in IS_RIGHT.finditer(plain)]
+    room = PASSAGE_CHARS + max(map(len, choices), default=0)
+    for begins, start in sorted(found, reverse=True)[:STATEMENTS]:
+        line = plain.rfind("\n", 0, begins) + 1
+        if line in markers and (begins == start or start < line):
+            continue  # "A) This is true" in a list; "Answer:" and then a list of all
+        passage, _, more = plain[begins : begins + room].lstrip().partition("\n")
+        if OR_LINE.match(more):
+            passage += " " + more.partition("\n")[0]
+        before = plain[max(0, start - BESIDE_CHARS) : start]
+        letter = LETTER.match(passage)
+        if denies(before) or (NOTHING.match(passage) and not begins_choice(passage, choices)):
             continue
-        if DENIES.search(flat[max(0, found.start() - 30) : found.start()].rpartition(".")[2]):
+        if letter and denied(letter[1], passage, letter.end(), choices):
             continue
-        if found[1] in "AI" and not bracketed and re.match(r"\s+[a-z]", after):
+        if other := joined(before, either=True):
+            passage = f"{other} or {passage}"  # "A or B is correct"
+        yield passage.strip()
+
+
+def _emphasised(text: str, choices: Sequence[str], *, listed: bool) -> Iterator[str]:
+    """Yield the choices in emphasis, the last first.
+
+    Where a list begins its lines so, it counts only if it does with one.
+    """
+    found: list[tuple[bool, str]] = []
+    for strong in re.finditer(r"\*\*([^*\n]+)\*\*", text):
+        bare = PREFIX.sub("", flat(strong[1]))
+        start, end = strong.span()
+        before, after = text[max(0, start - BESIDE_CHARS) : start], text[end : end + BESIDE_CHARS]
+        if not _bare(bare, choices) or denies(before.replace("*", "")):
+            continue
+        margin = text[max(0, start - 20) : start].rpartition("\n")
+        begins = listed and bool(margin[1] or start <= 20) and not margin[2].strip(" -+•*\t")
+        found.append((begins, bare if begins else _with_beside(before, bare, after)))
+    firsts = {bare for begins, bare in found if begins}
+    yield from (bare for begins, bare in reversed(found) if not begins or len(firsts) == 1)
+
+
+def _last_letter(
+    plain: str, choices: Sequence[str], listed: Sequence[choice_list.Entry]
+) -> str | None:
+    """Find the last letter that is neither denied, a word, nor how a line of a list begins."""
+    known = known_letters(choices)
+    markers = {entry.start for entry in listed}
+    for found in reversed(list(ALONE.finditer(plain))):
+        start, end = found.span()
+        if found[1] not in known or denied(found[1], plain, end, choices):
+            continue
+        if markers and plain.rfind("\n", 0, start) + 1 in markers:
+            continue
+        before = plain[max(0, start - BESIDE_CHARS) : start]
+        if denies(before):
+            continue
+        if found[0][0] not in "([" and ARTICLE.match(plain, start):
             continue  # "A bird", "I think"
-        before = JOINED.search(flat[max(0, found.start() - 30) : found.start()])
-        return f"{before[1]} or {found[1]}" if before else found[1]
+        other = joined(before, either=False)
+        return f"{other} or {found[1]}" if other else found[1]
     return None
 
 
 def _bare(text: str, choices: Sequence[str]) -> bool:
     """Say whether a text is letters, a letter with its choice's text, or a choice's text alone."""
-    if BARE.fullmatch(text) or any(_words(text) == _words(choice) for choice in choices):
+    if BARE.fullmatch(text) or any(words(text) == words(choice) for choice in choices):
         return bool(text)
     letter = LETTER.match(text)
     number = LETTERS.index(letter[1]) if letter else len(choices)
-    own = _words(choices[number]) if number < len(choices) else ""
-    return letter is not None and bool(own) and _words(text[letter.end() :]) == own
-
-
-def _denied(letter: str, after: str, choices: Sequence[str]) -> bool:
-    """Say whether what follows a letter denies it; the choice's own text does not: "B) Wrong"."""
-    number = LETTERS.index(letter)
-    own = number < len(choices) and _begins(_words(after), _words(choices[number]))
-    return bool(DENIED.match(after)) and not own
+    own = words(choices[number]) if number < len(choices) else ""
+    return letter is not None and bool(own) and words(text[letter.end() :]) == own
 
 
 def _choices(problem: Problem) -> list[str]:
@@ -227,13 +260,13 @@ def _choices(problem: Problem) -> list[str]:
 
 def _reference(answer: str, choices: Sequence[str]) -> frozenset[str]:
     """Give the letters that the reference names: "B", "(B)", "A, C", or the text of a choice."""
-    known = LETTERS[: len(choices)] or LETTERS
+    known = known_letters(choices)
     letters = re.findall(r"[A-J]", answer)
     listed = re.fullmatch(r"\(?[A-Ja-j]\)?[.:]?(?:\s*(?:,|and|&)\s*\(?[A-J]\)?)*", answer.strip())
     if listed:
         return frozenset(letters or [answer.strip(" ().:").upper()]) & frozenset(known)
-    words = _words(_flat(answer))
-    same = [LETTERS[i] for i, choice in enumerate(choices) if _words(choice) == words]
+    said = words(answer)
+    same = [LETTERS[i] for i, choice in enumerate(choices) if words(choice) == said]
     if same:
         return frozenset(same[:1])
     found = named(answer, choices)
@@ -248,51 +281,8 @@ def _same_text(found: frozenset[str], wanted: frozenset[str], choices: Sequence[
     return one.strip() == other.strip()
 
 
-def _begins_choice(passage: str, choices: Sequence[str]) -> bool:
-    return any(_begins(_words(passage), _words(choice)) for choice in choices)
-
-
-def _flat(text: str) -> str:
-    """Take emphasis, quotes and LaTeX around words away."""
-    previous = ""
-    while text != previous:
-        previous, text = text, TEXT.sub(r"\1", text)
-    return re.sub(r"[ \t]+", " ", NOISE.sub("", text)).strip()
-
-
-def _words(text: str) -> str:
-    """Write a text so that only its letters, digits and signs that change a value remain."""
-    text = _flat(text).casefold().replace("−", "-")
-    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
-    text = re.sub(r"[^\w.%+\-*/^=<>°\\{}|']+", " ", text)
-    return re.sub(r"\.(?!\d)", " ", text).strip()
-
-
-def _forms(choice: str) -> tuple[str, ...]:
-    """Give the words of a choice, as they are and without those that `LEAD` passes over."""
-    words = _words(choice)
-    short = re.sub(f"^{LEAD}", "", words)
-    return (words, short) if len(short) > 1 else (words,)
-
-
-def _begins(said: str, choice: str) -> bool:
-    return bool(choice) and said.startswith(choice) and _edge(said, len(choice))
-
-
-def _holds(said: str, choice: str) -> bool:
-    return bool(choice) and any(
-        _edge(said, m.end()) and (m.start() == 0 or said[m.start() - 1] == " ")
-        for m in re.finditer(re.escape(choice), said)
-    )
-
-
 def _before(said: str, choice: str) -> str:
     return said[: said.rfind(choice)]
 
 
-def _edge(said: str, at: int) -> bool:
-    """Say whether a word ends there."""
-    return at >= len(said) or said[at] == " "
-
-
-CHOICE = Verifier(name="choice", version=1, check=check)
+CHOICE = Verifier(name="choice", version=2, check=check)

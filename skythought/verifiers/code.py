@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ LIMITS = Limits()
 SHOWN_CHARS = 2_000  # of a program, in a verdict
 FENCE = re.compile(r"[ \t]*(?:>[ \t]*)?(`{3,}|~{3,})[ \t]*([\w+.-]*)[^\n]*")
 PYTHON = ("python", "py", "python3", "py3")
+READS = re.compile(r"\binput\s*\(|\bstdin\b|\b(?:open|read)\(\s*0\b|\bfileinput\b|/dev/stdin|/fd/0")
 CODE_LINE = re.compile(r"(?:import|from|def|class|for|while|if|print|@|#)\b|[\w, ]+=")
 
 
@@ -60,7 +62,7 @@ def check(problem: Problem, answer: str, limits: Limits = LIMITS, unsafe: bool =
         tests = code_tests.read(problem)
     except ValueError as error:
         return Finding("error", rule="no usable tests", detail=str(error))
-    found = extract(answer, tests.name)
+    found = extract(answer, code_tests.names(tests), reads=tests.kind == "stdin")
     if found is None:
         return Finding("no_answer", rule="no code block")
     shown = found.text[:SHOWN_CHARS]
@@ -80,24 +82,41 @@ def check(problem: Problem, answer: str, limits: Limits = LIMITS, unsafe: bool =
     return Finding("correct" if outcome else "incorrect", shown, rule, _line(detail))
 
 
-def extract(answer: str, name: str = "") -> Extracted | None:
-    """Find the program in an answer text; `name` is a function that it should define."""
+def extract(answer: str, names: Collection[str] = (), *, reads: bool = False) -> Extracted | None:
+    """Find the program in an answer text.
+
+    Of several blocks, the last that defines most of these `names` is the program, or the last that
+    `reads` input; an example of use often comes behind it.
+    """
     blocks, rest = _blocks(answer)
     tagged = [text for tag, text in blocks if tag.lower() in PYTHON]
-    if tagged:
-        defining = [text for text in tagged if re.search(rf"\bdef\s+{re.escape(name)}\b", text)]
-        if name and defining and defining[-1] != tagged[-1]:
-            return Extracted(defining[-1], f"last python block with {name}")
-        return Extracted(tagged[-1], "python block")
     untagged = [text for tag, text in blocks if not tag]
-    if untagged:
-        return Extracted(untagged[-1], "untagged block")
+    for texts, kind in ((tagged, "python block"), (untagged, "untagged block")):
+        best = max(reversed(texts), key=lambda text: len(_defined(text, names)), default="")
+        if defined := _defined(best, names):
+            return Extracted(best, kind if best == texts[-1] else f"last {kind} with {defined[0]}")
+    texts, kind = (tagged, "python block") if tagged else (untagged, "untagged block")
+    reading = [text for text in texts if reads and READS.search(text)]
+    if reading and reading[-1] != texts[-1]:
+        return Extracted(reading[-1], f"last {kind} that reads")
+    if rest and (_defined(rest, names) or (reads and not reading and READS.search(rest))):
+        return Extracted(rest, "block without end")
+    if texts:
+        return Extracted(texts[-1], kind)
     if rest is not None and rest.strip():
         return Extracted(rest, "block without end")
     first = next((line for line in answer.splitlines() if line.strip()), "")
     if not blocks and CODE_LINE.match(first):
         return Extracted(answer, "whole text")
     return None
+
+
+def _defined(text: str, names: Collection[str]) -> list[str]:
+    """List the names that a text defines, as a function, a class or a variable."""
+    defines = r"\b(?:def|class)\s+{0}\b|^[ \t]*{0}[ \t]*=(?!=)"
+    return [
+        name for name in names if re.search(defines.format(re.escape(name)), text, re.MULTILINE)
+    ]
 
 
 def _blocks(text: str) -> tuple[list[tuple[str, str]], str | None]:
@@ -263,4 +282,4 @@ def _line(text: str) -> str:
     return plain(" ".join(text.split()))[:500]
 
 
-CODE = Verifier(name="code", version=1, check=check, unsafe=partial(check, unsafe=True))
+CODE = Verifier(name="code", version=2, check=check, unsafe=partial(check, unsafe=True))

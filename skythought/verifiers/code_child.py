@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import ast
 
 ASKED, ANSWERED = 3, 4  # file descriptors of a process that answers messages
+SETTLE = "__settle__"  # the name by which assertions have arguments changed
 Names = dict[str, Any]
 
 
@@ -196,6 +197,8 @@ def check(source: str, starter: str, wanted: list[str], space: Names) -> dict[st
     asserts = [n.end_lineno or n.lineno for n in ast.walk(tree) if isinstance(n, ast.Assert)]
     for name in program_names(tree, wanted, given, space):
         space[name] = Stub({"name": name})
+    space[SETTLE] = settle
+    settle_after_statements(tree)
     try:
         exec(compile(tree, "tests.py", "exec"), space)
     except Exception as error:  # noqa: BLE001 - the assertion, or what the program raised
@@ -240,6 +243,55 @@ def program_names(tree: ast.Module, wanted: list[str], given: Names, space: Name
     return {*wanted, *(unknown - set(given))} or unknown
 
 
+def settle_after_statements(tree: ast.AST) -> None:
+    """Have what a program did to its arguments happen after the statement that called it.
+
+    Within `assert f(a) == sorted(a)` both sides see the same `a`, whatever `f` does to it; after
+    `f(a)`, `assert a == [1, 2]` sees the change. Of `assert f(a) and a == [1, 2]` each part counts
+    as an assertion of its own.
+    """
+    import ast
+
+    nested = (ast.If, ast.While, ast.For, ast.With, ast.ExceptHandler)
+    for node in [*ast.walk(tree)]:
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if not isinstance(block, list) or not block:
+                continue
+            made = [_settling(block[0])] if isinstance(node, nested) else []
+            for part in block:
+                parts = [part]
+                match part:
+                    case ast.Assert(test=ast.BoolOp(op=ast.And(), values=tests), msg=message):
+                        both = (ast.Assert(test, message) for test in tests)
+                        parts = [ast.copy_location(one, part) for one in both]
+                for one in parts:
+                    calls = any(isinstance(n, ast.Call) for n in ast.walk(one))
+                    made += [one, _settling(one)] if calls else [one]
+            block[:] = made
+
+
+def _settling(beside: ast.stmt) -> ast.stmt:
+    import ast
+
+    call = ast.Expr(ast.Call(ast.Name(SETTLE, ast.Load()), [], []))
+    for node in ast.walk(call):
+        ast.copy_location(node, beside)
+    return call
+
+
+def settle() -> None:
+    """Do to arguments what the program did to its copies."""
+    for value, after in CHANGES.values():
+        match value:
+            case list() | bytearray():
+                value[:] = after
+            case dict() | set():
+                value.clear()
+                value.update(after)
+    CHANGES.clear()
+
+
 class Stub:
     """Stands in the checker for a function or an object of the program."""
 
@@ -249,12 +301,18 @@ class Stub:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Have a call answered by the program."""
         encoder = Encoder(_number)
-        message = {**self._target, "args": [encoder(value) for value in args]}
+        sent = [CHANGES.get(id(value), (value, value))[1] for value in args]
+        message = {**self._target, "args": [encoder(value) for value in sent]}
         message["kwargs"] = {key: encoder(value) for key, value in kwargs.items()}
         reply = _ask(message)
-        for value, after in zip(args, reply.get("args", ()), strict=False):
-            _change(value, Decoder(_stub)(after))
-        return Decoder(_stub)(reply["value"])
+        for value, given in zip(args, reply.get("args", ()), strict=False):
+            after = Decoder(_stub)(given)
+            if type(after) is type(value):
+                CHANGES[id(value)] = value, after
+        returned = Decoder(_stub)(reply["value"])
+        if returned is None:  # as of a function that is there for what it changes: (f(a) or a)
+            settle()
+        return returned
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -265,6 +323,7 @@ class Stub:
 
 
 STUBS: dict[int, Stub] = {}
+CHANGES: dict[int, tuple[Any, Any]] = {}  # by its id: an argument, and what it is to become
 
 
 def _stub(number: int) -> Stub:
@@ -293,17 +352,6 @@ def _ask(message: dict[str, Any]) -> dict[str, Any]:
             kind(text) if known and kind is not AssertionError else ProgramFailed(f"{name}: {text}")
         )
     return reply
-
-
-def _change(value: Any, after: Any) -> None:
-    """Do to an argument what the program did to its copy."""
-    if type(value) is type(after):
-        match value:
-            case list() | bytearray():
-                value[:] = after
-            case dict() | set():
-                value.clear()
-                value.update(after)
 
 
 def send(message: dict[str, Any]) -> None:

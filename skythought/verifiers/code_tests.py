@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import builtins
 import io
 import json
 import pickle
@@ -77,6 +78,34 @@ def read(problem: Problem) -> Tests:
     if defined and name and not calls:
         source += f"\n\ncheck({name})\n"  # HumanEval leaves the call to whoever runs it
     return Tests("assert", name, source=source, starter=starter or _prompt(problem))
+
+
+def names(tests: Tests) -> list[str]:
+    """List what a program has to define for these tests; [] where they run it as a whole.
+
+    Where no function is named, that is what assertions use and nobody else defines: `add` of
+    "assert add(5, 7) == 12".
+    """
+    if tests.kind != "assert" or tests.name:
+        return [tests.name] if tests.name else []
+    used: dict[str, None] = {}
+    known = set(dir(builtins))
+    for source in (tests.source, tests.starter):
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError):  # of a starter: a header without a body
+            continue
+        for node in ast.walk(tree):
+            match node:
+                case ast.Name(id=name, ctx=ast.Load()):
+                    used[name] = None
+                case ast.Name(id=name) | ast.arg(arg=name):
+                    known.add(name)
+                case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                    known.add(name)
+                case ast.alias(name=name, asname=other):
+                    known.add(other or name.partition(".")[0])
+    return [name for name in used if name not in known]
 
 
 def _name(extra: dict[str, Any]) -> str:

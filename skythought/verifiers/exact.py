@@ -18,10 +18,9 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from skythought.verifiers import quantity
+from skythought.verifiers import letters, quantity, units
 from skythought.verifiers.notation import (
     BASE,
-    DECIMAL,
     Number,
     in_base,
     is_changed,
@@ -37,9 +36,8 @@ from skythought.verifiers.rules import DEFAULT, NEAR, Rules
 
 TEXT = re.compile(r"\\text\{([^{}]*)\}")
 CHOICE_TEXT = re.compile(r"\(?([A-J])[).:]\s*(\S.*)", re.DOTALL)
-RATIO = re.compile(r"(\d{1,9}):(\d{1,9})")
-LETTER_UNIT = re.compile(rf"([+-]?{DECIMAL}) ?[{''.join(sorted(quantity.LETTERS))}]")
-CHOICE = re.compile(r"\(?([A-J])(?:[).:]|$|\s+(?![=+\-*/^]))")
+RATIO = re.compile(r"\d{1,9}(?::\d{1,9}){1,9}")
+CHOICE = re.compile(r"\(?([A-J])(?:[).:,;&|]|$|\s+(?![=+\-*/^]))")
 CLOCK = re.compile(r"\d:\d\d|\d\W*(?:\\text\{\s*)?[apAP]\.?\s?[mM]")
 FORMULA = re.compile(r"\d")
 WORD = re.compile(r"[^\W\d_]{3}")
@@ -54,6 +52,19 @@ def decide(
     """
     if rules.units and (missing := _unit_missing(expected, said)):
         return False, missing
+    decided: list[tuple[bool, str] | None] = [(False, "unit")]
+    for one, other, converted in units.readings(expected, said):
+        found = _decide(one, other, rules, options or {})
+        found = (found[0], "unit") if found and converted else found
+        if found and found[0]:
+            return found
+        decided.append(found)
+    return None if None in decided else decided[-1]
+
+
+def _decide(
+    expected: str, said: str, rules: Rules, options: Mapping[str, str]
+) -> tuple[bool, str] | None:
     if CLOCK.search(expected) and CLOCK.search(said):
         times = quantity.minutes(expected), quantity.minutes(said)
         if times[0] and times[1]:
@@ -63,21 +74,15 @@ def decide(
     literal = rules.percent == "literal" and shares[0] != shares[1]
     flat_a, flat_b = squeeze(a), squeeze(b)
     if flat_a == flat_b and not literal:
-        scaled = _converted(expected, said)
-        return (True, "text") if scaled in (None, 1) else (False, "unit")
+        return True, "text"
     number_a, number_b = number(flat_a), number(flat_b)
     if is_changed(b) and not is_changed(a) and number_a:
         return False, "words"
-    if number_a and number_b is None and (lettered := LETTER_UNIT.fullmatch(flat_b)):
-        number_b = number(lettered[1])
     if number_a and number_b is None and (only := quantity.alone(said)):
         return number_a.value == Fraction(only), "unit, others 0"
     if number_a and number_b:
-        scaled = _converted(expected, said)
-        if scaled not in (None, 1):
-            return number_a.value == number_b.value * scaled, "unit"
         return same_number(number_a, number_b, shares, rules)
-    return _in_words(expected, said, (a, b), (flat_a, flat_b), rules, options or {})
+    return _in_words(expected, said, (a, b), (flat_a, flat_b), rules, options)
 
 
 def _in_words(
@@ -97,12 +102,14 @@ def _in_words(
     for base, other in ((base_a, number(flat[1])), (base_b, number(flat[0]))):
         if base and other and isinstance(value := in_base(base), int):
             return base is base_b and value == other.value, "base"
+    if (selected := _selected(*unified, rules)) is not None:
+        return selected, "choices"
     choice = CHOICE.fullmatch(flat[0])
     if choice:
         chosen = CHOICE.match(TEXT.sub(r"\1", unified[1]))
         chosen = chosen or (CHOICE.fullmatch(flat[1].upper()) if not rules.case else None)
         if chosen:
-            return chosen[1] == choice[1], "choice"
+            return _chosen(chosen, choice[1], unified[1], options)
         letter = _option(unified[1], options, rules) if rules.texts else ""
         if letter:
             return letter == choice[1], "choice, text"
@@ -110,7 +117,7 @@ def _in_words(
     if written:
         chosen = CHOICE.match(TEXT.sub(r"\1", unified[1]))
         if chosen:
-            return chosen[1] == written[1], "choice"
+            return _chosen(chosen, written[1], unified[1], options)
         if rules.texts:
             return decide(written[2], said, rules)
     time, whole = quantity.minutes(said), number(flat[0])
@@ -162,18 +169,36 @@ def same_number(a: Number, b: Number, shares: tuple[bool, bool], rules: Rules) -
 
 def _unit_missing(expected: str, said: str) -> str:
     """Name what is wrong with the unit of an answer, "" where nothing is."""
+    a, b = units.measured(expected), units.measured(said)
+    if a and b:
+        return "" if a.unit.kind == b.unit.kind else "another unit"
     wanted, found = quantity.unit(expected), quantity.unit(said)
-    if not wanted or wanted == found or quantity.scale(wanted, found) is not None:
+    if a and (a.sure or a.spaced):
+        wanted = wanted or "a unit"
+    if not wanted or wanted == found:
         return ""
     return "another unit" if found else "unit missing"
 
 
-def _converted(expected: str, said: str) -> Fraction | None:
-    """Give the size of the unit of an answer in that of the reference, if both name one."""
-    if not (said[-1:].isalpha() or "}" in said or "$" in said):
+def _chosen(
+    chosen: re.Match[str], wanted: str, text: str, options: Mapping[str, str]
+) -> tuple[bool, str]:
+    """Compare the letter a text begins with; one that names another too has not chosen."""
+    own = letters.plain(options.get(chosen[1], ""))
+    if not (own and letters.behind(text) == own) and letters.several(text):
+        return False, "choice, several"
+    return chosen[1] == wanted, "choice"
+
+
+def _selected(expected: str, said: str, rules: Rules) -> bool | None:
+    """Compare selections of several letters; None where there are none, or none set apart."""
+    wanted = letters.selection(expected)
+    found = letters.selection(said) if wanted else ()
+    if not found or (expected.isalpha() and said.isalpha()):  # AB and BA are a product
         return None
-    found = quantity.unit(said)
-    return quantity.scale(found, quantity.unit(expected)) if found else None
+    if re.search(r"\bor\b", said) and not re.search(r"\bor\b", expected):
+        return False
+    return wanted == found if rules.ordered else set(wanted) == set(found)
 
 
 def _option(text: str, options: Mapping[str, str], rules: Rules) -> str:
@@ -196,14 +221,16 @@ def _same_date(a: tuple[int | None, int, int], b: tuple[int | None, int, int]) -
 
 
 def _ratio(a: str, b: str) -> bool | None:
-    """Compare 3:4 with 6:8, or with a number; None where neither is a ratio."""
-    ratios = RATIO.fullmatch(a), RATIO.fullmatch(b)
-    values = [Fraction(int(r[1]), int(r[2])) if r and int(r[2]) else None for r in ratios]
+    """Compare 3:4 with 6:8, 1:2:3 with 2:4:6, or 3:4 with a number; None where neither is one."""
+    ratios = [[int(n) for n in t.split(":")] if RATIO.fullmatch(t) else [] for t in (a, b)]
     if ratios[0] and ratios[1]:
-        return values[0] == values[1] if None not in values else None
-    for value, other in ((values[0], b), (values[1], a)):
+        if any(ratio[-1] == 0 for ratio in ratios):
+            return None
+        same = [x * ratios[1][-1] == y * ratios[0][-1] for x, y in zip(*ratios, strict=False)]
+        return len(ratios[0]) == len(ratios[1]) and all(same)
+    for ratio, other in ((ratios[0], b), (ratios[1], a)):
         n = number(other)
-        if value is not None and n is not None and n.value == value:
+        if len(ratio) == 2 and ratio[1] and n is not None and n.value == Fraction(*ratio):
             return True
     return None
 

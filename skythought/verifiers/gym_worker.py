@@ -17,13 +17,14 @@ import functools
 import inspect
 import os
 import re
-import resource
 import signal
 import sys
 from fractions import Fraction
 from typing import Any
 
 import msgspec
+
+from skythought.verifiers.confine import confine
 
 CPU_S = 10.0  # per answer
 MEMORY_BYTES = 4 * 1024**3
@@ -150,21 +151,6 @@ def restore(value: Any) -> Any:
     return {"int": int, "float": float, "fraction": Fraction}[kind](of)
 
 
-def confine() -> None:
-    """Give up writing files and much memory; signals keep their default, which is to end."""
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    limits = {
-        resource.RLIMIT_AS: MEMORY_BYTES,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NPROC: 0,
-    }
-    for what, most in limits.items():
-        hard = resource.getrlimit(what)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
-
-
 def deny(event: str, args: tuple[object, ...]) -> None:
     """Refuse what no scorer needs; an audit hook of the interpreter, which cannot be taken off.
 
@@ -189,7 +175,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         out.write(msgspec.json.encode(Reply(missing=str(error.name))) + b"\n")
         return
-    confine()
+    confine(MEMORY_BYTES)
     out.write(msgspec.json.encode(Reply()) + b"\n")
     sys.addaudithook(deny)
     for line in sys.stdin.buffer:

@@ -16,8 +16,9 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
 
+from skythought import extraction
 from skythought.records import Problem
-from skythought.verifiers import Finding, Verifier, exact, extraction, notation, structure
+from skythought.verifiers import Finding, Verifier, exact, notation, structure, units
 from skythought.verifiers.math_process import MathPool
 from skythought.verifiers.rules import DEFAULT, LENIENT, STRICT, Rules
 
@@ -70,14 +71,26 @@ def compare(
     decided = exact.decide(expected, said, rules, options)
     if decided is not None:
         return decided
+    found: tuple[bool | None, str] = (False, "unit")
+    pairs = units.readings(expected, said)
+    for pair in pairs:
+        found = _compute(pair.expected, pair.said, rules, ask=pair is pairs[-1])
+        found = (found[0], "unit") if pair.converted and found[0] else found
+        if found[0] is not False:
+            break
+    return found
+
+
+def _compute(expected: str, said: str, rules: Rules, *, ask: bool) -> tuple[bool | None, str]:
+    """Compare what has to be computed with; math-verify is only asked where `ask` says so."""
     expected, said = notation.without_names(notation.unify(expected), notation.unify(said))
     if reason := refuse(expected):
         return None, f"refused: {reason}"
     if reason := refuse(said):
         return False, f"refused: {reason}"
     equal, rule = structure.compare(expected, said, rules)
-    if equal is not None:
-        return equal, rule
+    if equal is not None or not ask:
+        return bool(equal), rule
     reply = PROCESSES.compare(expected, said, notation.places(expected, said, rules))
     if isinstance(reply, str):
         return False, reply
@@ -124,6 +137,6 @@ def choices(question: str) -> dict[str, str]:
     return texts
 
 
-MATH = Verifier(name="math", version=5, check=check)
-MATH_STRICT = Verifier(name="math_strict", version=2, check=partial(check, rules=STRICT))
-MATH_LENIENT = Verifier(name="math_lenient", version=2, check=partial(check, rules=LENIENT))
+MATH = Verifier(name="math", version=6, check=check)
+MATH_STRICT = Verifier(name="math_strict", version=3, check=partial(check, rules=STRICT))
+MATH_LENIENT = Verifier(name="math_lenient", version=3, check=partial(check, rules=LENIENT))

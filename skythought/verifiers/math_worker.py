@@ -12,13 +12,14 @@ Python.
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 from functools import lru_cache
 from typing import Any
 
 import msgspec
+
+from skythought.verifiers.confine import confine
 
 CPU_S = 1.2  # per question
 MEMORY_BYTES = 2 * 1024**3
@@ -83,21 +84,6 @@ def apart(one: Any, other: Any) -> bool:
     return bool(sizes[2] > max(sizes[:2]) * Float("1e-12"))
 
 
-def confine() -> None:
-    """Give up memory, files and processes; signals keep their default, which is to end."""
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    limits = {
-        resource.RLIMIT_AS: MEMORY_BYTES,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NPROC: 0,
-    }
-    for what, most in limits.items():
-        hard = resource.getrlimit(what)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
-
-
 def main() -> None:
     """Answer questions until the input ends."""
     out = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -107,7 +93,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         out.write(msgspec.json.encode(Reply(missing=str(error.name))) + b"\n")
         return
-    confine()
+    confine(MEMORY_BYTES)
     out.write(msgspec.json.encode(Reply(ready=True)) + b"\n")
     for line in sys.stdin.buffer:
         question = msgspec.json.decode(line, type=Question)

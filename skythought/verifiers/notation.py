@@ -18,6 +18,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from skythought.verifiers import numerals
 from skythought.verifiers.rules import DEFAULT, Rules
 
 MIN_PLACES = 4  # decimals with fewer places are compared exactly
@@ -40,10 +41,6 @@ OPERATIONS = frozenset(
         *("hundredths", "thousandths", "score", "gross", "quadrillion", "googol"),
         *(f"{scale}s" for scale in SCALES),
     }
-)
-COUNTS = (
-    *("zero", "one", "two", "three", "four", "five", "six"),
-    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
 )
 SHORT_UNITS = {
     "cm",
@@ -68,7 +65,7 @@ SHORT_UNITS = {
 FUNCTIONS = {"sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "sqrt", "and", "mod"}
 ROW_END = "\N{SYMBOL FOR NEWLINE}"  # stands for `\\\\` while other backslashes are read
 DROPPED = re.compile(
-    r"\\(?:left|right|big|Big|displaystyle)(?![a-zA-Z])|\\[!,;:]|\\quad|\\qquad|\\%|%|\\\$|\$"
+    r"\\(?:left|right|big|Big|displaystyle)(?![a-zA-Z])|\\[!,;:]|\\quad|\\qquad|\\%|%|\\\$|[$€£¥₹]"
     r"|\^\{?\\circ\}?|°|\\degree|\\ "
 )
 EMPHASIS = re.compile(r"^\*\*|\*\*$|(?<=\s)\*\*(?=\S)|(?<=\S)\*\*(?=\s)")
@@ -89,15 +86,30 @@ SIGNS = str.maketrans(
         "∈": "\\in ",
         "±": "\\pm ",
         "∅": "\\emptyset ",
+        "\N{HYPHEN}": "-",
+        "\N{NON-BREAKING HYPHEN}": "-",
+        "\N{FULLWIDTH HYPHEN-MINUS}": "-",
         "~": " ",
         "\xa0": " ",
     }
 )
+DASH = re.compile("(^|[(\\[{,=<>])(\\s*)[\N{EN DASH}\N{EM DASH}](?=\\s?[\\d.a-zA-Z\\\\(])")
 RAISED = re.compile(r"[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 VULGAR = re.compile(r"[¼-¾⅐-⅞]")
 ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|(\d+|[a-zA-Z]))")
 TEXT_UNIT = re.compile(r"(?<=[\d}iI)])\s*\\text\{([^{}]*)\}\s*(?:\^\{?\d\}?)?$")
+# Chinese measure words and units; those that change the number they stand behind are in the way.
+CHINESE_UNIT = re.compile(r"(?<=[\d}])\s*([\u4e00-\u9fff]{1,4})(?:\^\{?\d\}?)?$")
+CHINESE_SCALES = {"百": 10**2, "千": 10**3, "万": 10**4, "亿": 10**8}
+CHINESE_CHANGES = frozenset("半百千万亿十零一二三四五六七八九两余多几以点负之")
+CHINESE_METRIC = frozenset({"千米", "千克", "平方千米"})
+ORDINAL_ENDS = ("st", "nd", "rd", "th", "st}", "nd}", "rd}", "th}", "}}")
+ORDINAL = re.compile(
+    r"(\d?\d)\s*(?:\^\s*)?(?:(st|nd|rd|th)|\{\s*(st|nd|rd|th)\s*\}"
+    r"|\{\s*\\text\{\s*(st|nd|rd|th)\s*\}\s*\}|\\text\{\s*(st|nd|rd|th)\s*\})$"
+)
 WORD_UNIT = re.compile(r"(?<=[\d}])\s+([a-zA-Z][a-zA-Z /.]*?)(?:\^\{?\d\}?)?$")
+NEARLY = re.compile(r"^\s*\\approx(?![a-zA-Z])")
 NAME_LAST = re.compile(r"^([^=<>]+?)\s*=\s*([a-zA-Z])$")
 NAME = re.compile(
     r"^((?:\\?[a-zA-Z]|\\[a-zA-Z]{2,}|[A-Z]{2,4}|[a-z]{4,12}|\\text\{[^{}]*\})"
@@ -123,11 +135,12 @@ SAID = {
 }
 RELATION = re.compile(r"\\(l|g)(?:eq|eqslant|eqq)(?![a-zA-Z])")
 BASE = re.compile(r"([0-9A-Za-z]+)_\{?\(?(\d{1,2})\)?\}?")
-REPEATING = re.compile(r"([+-]?)(\d*)\.(\d*)\\overline\{(\d+)\}")
+# 0.1\overline{6}, 0.1(6), 0.1\dot{6}
+REPEATING = re.compile(r"([+-]?)(\d*)\.(\d*)(?:\\(?:overline|bar|dot)(?:\{(\d+)\}|(\d))|\((\d+)\))")
 
 
 # "5 times ten" and "5 times x", but not "5 times" and "5 times a day".
-TIMES = re.compile(rf"\btimes (?:\d|[b-z]\b|(?:{'|'.join(COUNTS)})\b)", re.IGNORECASE)
+TIMES = re.compile(rf"\btimes (?:\d|[b-z]\b|(?:{'|'.join(numerals.SMALL)})\b)", re.IGNORECASE)
 
 
 class Number(NamedTuple):
@@ -143,6 +156,7 @@ class Number(NamedTuple):
 def unify(text: str) -> str:
     """Write an answer without what does not matter; what is left is still LaTeX."""
     text = VULGAR.sub(_vulgar, RAISED.sub(_raised, text.strip())).translate(SIGNS)
+    text = DASH.sub(r"\1\2-", text)  # a sign; that of "3–5" is none
     text = text.replace("\\\\", ROW_END).replace("{,}", ",").replace("\\(", "").replace("\\)", "")
     text = EMPHASIS.sub("", ROOT.sub(lambda m: f"\\sqrt{{{m[1] or m[2]}}}", text))
     text = re.sub(r"(?<=[\w)}])\s*\*\*\s*(?=[\w({-])", "^", text)  # a power, as in Python
@@ -150,16 +164,17 @@ def unify(text: str) -> str:
     text = re.sub(r"\\\{\s*\\\}", r"\\emptyset", text)
     text = DEGREES_OF.sub(r"\1(\\frac{\2\\pi}{180})", text)
     text = RELATION.sub(r"\\\1e", text)
-    text = re.sub(r"\\[dtc]frac(?![a-zA-Z])", r"\\frac", text)
+    text = re.sub(r"\\[dtc](frac|binom)(?![a-zA-Z])", r"\\\1", text)
     text = re.sub(r"\\varnothing(?![a-zA-Z])", r"\\emptyset", text)
     text = re.sub(r"\\(?:mathrm|mbox|textbf|textit|textrm|operatorname)(?=\{)", r"\\text", text)
     text = re.sub(r"\\text\{([^{}a-zA-Z]+|[ei])\}", r"\1", text)
     text = BOLD.sub(_bold, ALL_REALS.sub(r"\\mathbb{R}", text))
-    text = DROPPED.sub("", text).strip().removesuffix(".").strip()
-    text = re.sub(rf"\\frac{FRACTION_PART}{FRACTION_PART}", _braces, text)
+    text = NEARLY.sub("", DROPPED.sub("", text)).strip().removesuffix(".").strip()
+    text = re.sub(rf"\\(frac|binom){FRACTION_PART}{FRACTION_PART}", _braces, text)
     text = re.sub(r"\\sqrt\s*(\d)", r"\\sqrt{\1}", text)
     text = re.sub(r"(?<![\\a-zA-Z])sqrt\(([^()]*)\)", r"\\sqrt{\1}", text)
     text = re.sub(r"(?<![\\a-zA-Z])pi(?![a-zA-Z])", r"\\pi", text)
+    text = CHINESE_UNIT.sub(_chinese_unit, text)
     whole = re.fullmatch(r"\\text\{([^{}]*)\}", text)
     text = whole[1].strip() if whole else TEXT_UNIT.sub(_text_unit, text)
     text = SAID.get(text.lower().removeprefix("the ").removesuffix("s"), text)
@@ -194,8 +209,10 @@ def squeeze(text: str) -> str:
 
 def number(text: str) -> Number | None:
     """Read a squeezed text as one number, in any of the ways numbers are written."""
-    if text.lower() in COUNTS:
-        return Number(Fraction(COUNTS.index(text.lower())), 0, 0)
+    if (said := numerals.spelled(text)) is not None:
+        return Number(Fraction(said), 0, 0)
+    if text.endswith(ORDINAL_ENDS):
+        text = ORDINAL.sub(_ordinal, text)
     if re.fullmatch(rf"[+-]?{DECIMAL}", text):
         places = len(text.partition(".")[2])
         return Number(Fraction(text), places, len(re.sub(r"\D", "", text).lstrip("0")))
@@ -216,7 +233,8 @@ def number(text: str) -> Number | None:
     if found:
         return Number(Fraction(found[1]) * Fraction(10) ** int(found[2]), 0, 0)
     if found := REPEATING.fullmatch(text):
-        sign, whole, first, again = found.groups()
+        sign, whole, first, *parts = found.groups()
+        again = next(part for part in parts if part)
         size = Fraction(f"{whole or 0}.{first or 0}")
         size += Fraction(int(again), (10 ** len(again) - 1) * 10 ** len(first))
         return Number(-size if sign == "-" else size, 0, 0)
@@ -284,8 +302,9 @@ def _vulgar(found: re.Match[str]) -> str:
 
 
 def _braces(found: re.Match[str]) -> str:
-    above, below = (part if part.startswith("{") else f"{{{part}}}" for part in found.groups())
-    return f"\\frac{above}{below}"
+    name, *parts = found.groups()
+    above, below = (part if part.startswith("{") else f"{{{part}}}" for part in parts)
+    return f"\\{name}{above}{below}"
 
 
 def _text_unit(found: re.Match[str]) -> str:
@@ -306,6 +325,23 @@ def _without_unit(text: str, unit: re.Match[str]) -> str:
         return rest
     scaled = number(squeeze(rest))
     return text if scaled is None else str(scaled.value * scale)
+
+
+def _chinese_unit(found: re.Match[str]) -> str:
+    """Drop a unit, or write out 万 and the like."""
+    word = found[1]
+    scale = CHINESE_SCALES.get(word[0], 1) if word not in CHINESE_METRIC else 1
+    rest = word[1:] if scale > 1 else word
+    if word not in CHINESE_METRIC and CHINESE_CHANGES & set(rest):
+        return found[0]
+    return "" if scale == 1 else f"\\times 10^{{{len(str(scale)) - 1}}}"
+
+
+def _ordinal(found: re.Match[str]) -> str:
+    """Write 60th as 60; what has another ending than its number is no ordinal."""
+    last = int(found[1])
+    ending = "th" if 10 < last < 14 else {1: "st", 2: "nd", 3: "rd"}.get(last % 10, "th")
+    return found[1] if ending in found.groups()[1:] else found[0]
 
 
 def _bold(found: re.Match[str]) -> str:

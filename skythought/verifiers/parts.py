@@ -47,14 +47,14 @@ def parts(text: str) -> Parts:
     for opening, closing in (("\\{", "\\}"), ("\\lbrace", "\\rbrace")):
         if text.startswith(opening) and text.endswith(closing):
             inside = text[len(opening) : -len(closing)]
-            if _balanced(inside):
+            if balanced(inside):
                 return Parts("set", _expand(split(inside)) if inside.strip() else [])
     for opening, closers in CLOSERS.items():
         closing = next((c for c in closers if text.endswith(c)), "")
         if text.startswith(opening) and closing:
             inside = text[len(opening) : -len(closing)]
             items = split(inside)
-            if len(items) > 1 and _balanced(inside):
+            if len(items) > 1 and balanced(inside):
                 return Parts("tuple", items, opening + closing)
     items = split(text)
     if len(items) > 1:
@@ -115,7 +115,8 @@ def _expand(items: Sequence[str]) -> list[str]:
     return found
 
 
-def _balanced(text: str) -> bool:
+def balanced(text: str) -> bool:
+    """Say whether every bracket closes."""
     depth = 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")

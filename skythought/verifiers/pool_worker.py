@@ -1,7 +1,7 @@
 """A process that grades what it is handed. Started by `pool`.
 
     in:   [{"verifier": "math", "problem": {...}, "trace": {...}, "unsafe": false}, ...]
-    out:  {"verdict": {"verifier": "math@5", "id": "...", "outcome": "correct", ...}}
+    out:  {"verdict": {"verifier": "math@6", "id": "...", "outcome": "correct", ...}}
 
 One line of jobs in, one line out for each job. `{"refused": "..."}` is a `UserError`, which ends
 the run; any other failure ends this process with its traceback on stderr.

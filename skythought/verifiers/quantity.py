@@ -2,7 +2,6 @@ r"""Units, times of day and dates: what stands around the numbers of an answer.
 
 unit("5\text{ cm}^2")      -> "cm^2"
 unit("\$18.90")            -> "dollar"
-scale("minute", "hour")     -> 1/60
 minutes("2:30 p.m.")        -> 870
 date("March 5, 2020")       -> (2020, 3, 5)
 """
@@ -10,28 +9,9 @@ date("March 5, 2020")       -> (2020, 3, 5)
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
-# A unit, its kind and its size. Only these are ever converted.
-SIZES: dict[str, tuple[str, Fraction]] = {
-    "second": ("time", Fraction(1)),
-    "minute": ("time", Fraction(60)),
-    "hour": ("time", Fraction(3600)),
-    "day": ("time", Fraction(86_400)),
-    "week": ("time", Fraction(604_800)),
-    "mm": ("length", Fraction(1, 1000)),
-    "cm": ("length", Fraction(1, 100)),
-    "meter": ("length", Fraction(1)),
-    "km": ("length", Fraction(1000)),
-    "inch": ("feet", Fraction(1, 12)),
-    "foot": ("feet", Fraction(1)),
-    "yard": ("feet", Fraction(3)),
-    "mg": ("mass", Fraction(1, 1000)),
-    "gram": ("mass", Fraction(1)),
-    "kg": ("mass", Fraction(1000)),
-    "cent": ("money", Fraction(1, 100)),
-    "dollar": ("money", Fraction(1)),
-}
+from skythought.verifiers.units import UNITS
+
 SAME = {
     "centimeter": "cm",
     "centimetre": "cm",
@@ -53,8 +33,6 @@ SAME = {
     "oz": "ounce",
     "sq": "square",
 }
-# Single letters are units only behind a number where no name is expected.
-LETTERS = frozenset("msghl")
 PLURAL = {"inches": "inch", "feet": "foot", "boxes": "box", "dishes": "dish"}
 MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july"),
@@ -94,7 +72,7 @@ def unit(text: str) -> str:
         return ""
     words = [_singular(w) for w in re.split(r"[ .]+", found[1].replace("/", " per ")) if w]
     glued = text[found.start() : found.start(1)] == ""
-    if glued and not all(w in SIZES or w in SAME.values() for w in words):
+    if glued and not all(w in UNITS or w in SAME.values() for w in words):
         return ""  # 5x
     power = found[2] or {"²": "2", "³": "3"}.get(found[3] or "", "")
     if words and words[0] in ("square", "cubic") and len(words) > 1 and not power:
@@ -102,13 +80,6 @@ def unit(text: str) -> str:
     if not words or any(len(w) < 2 for w in words if w != "a"):
         return ""
     return " ".join(words) + (f"^{power}" if power else "")
-
-
-def scale(one: str, other: str) -> Fraction | None:
-    """Give the size of a unit in another; None where they are not of one kind."""
-    if one not in SIZES or other not in SIZES or SIZES[one][0] != SIZES[other][0]:
-        return None
-    return SIZES[one][1] / SIZES[other][1]
 
 
 def minutes(text: str) -> tuple[int, bool] | None:

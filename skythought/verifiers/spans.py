@@ -2,6 +2,8 @@ r"""Intervals, their unions, and inequalities of one name.
 
 read("[0, 1) \cup (2, \infty)")  -> two spans
 read("-2 \le x < 7")             -> the span [-2, 7) of x
+read("|x| \ge 2")                -> two spans
+read("]0, 1]")                   -> the span (0, 1], as in France
 same(read("x > 5"), read("(5, \infty)"), how)  -> True
 """
 
@@ -15,6 +17,9 @@ from skythought.verifiers.parts import How, every, parts, split
 from skythought.verifiers.single import SYMBOL, single
 
 BOUND = re.compile(r"(<|>|\\l(?:e|t)(?![a-zA-Z])|\\g(?:e|t)(?![a-zA-Z]))")
+SIZE = re.compile(r"(?:\||\\[lr]?vert(?![a-zA-Z]))")
+SHIFTED = re.compile(r"([a-zA-Z])\s*(?:([+-])\s*(\d+(?:\.\d+)?))?")
+OUTWARD = re.compile(r"(^|\\cup(?![a-zA-Z]))\s*\]"), re.compile(r"\[\s*($|\\cup(?![a-zA-Z]))")
 INFINITE = re.compile(r"([+-]?)\s*\\infty")
 
 
@@ -29,6 +34,8 @@ class Span(NamedTuple):
 
 def read(text: str, *, points: bool = False) -> list[Span] | None:
     r"""Read intervals, joined by `\cup`, and inequalities; None for anything else."""
+    if text.lstrip()[:1] == "]" or text.rstrip()[-1:] == "[" or "\\cup" in text:
+        text = OUTWARD[1].sub(r")\1", OUTWARD[0].sub(r"\1(", text))
     if "\\cup" in text:
         found: list[Span] = []
         for piece in text.split("\\cup"):
@@ -46,7 +53,7 @@ def read(text: str, *, points: bool = False) -> list[Span] | None:
                 known if len(known) == len(several) and len({s.name for s in known}) == 1 else None
             )
         span = _inequality(text)
-        return [span] if span else None
+        return [span] if span else _size(text)
     found_parts = parts(text)
     if points and found_parts.kind == "set" and "|" not in text and ":" not in text:
         return [Span("", item, item, (True, True)) for item in found_parts.items] or None
@@ -94,6 +101,29 @@ def _inequality(text: str) -> Span | None:
     if SYMBOL.fullmatch(second) and not SYMBOL.fullmatch(first):
         return Span(second, _finite(first), None, (closed[0], False))
     return None
+
+
+def _size(text: str) -> list[Span] | None:
+    """Read `|x| < 2` and `|x - 1| >= 2`; the bound has to be positive."""
+    pieces = BOUND.split(text)
+    if len(pieces) != 3:
+        return None
+    (first, sign, second), upward = pieces, pieces[1] == "<" or pieces[1].startswith("\\l")
+    if not SIZE.match(first.strip()):
+        first, second, upward = second, first, not upward
+    inside = SIZE.split(first.strip())
+    named = SHIFTED.fullmatch(inside[1].strip()) if len(inside) == 3 else None
+    bound, closed = second.strip(), sign.endswith("e")
+    size = notation.number(notation.squeeze(bound))
+    if not named or inside[0] or inside[2] or not bound or bound[0] == "-" or SIZE.search(bound):
+        return None
+    if size is not None and size.value <= 0:
+        return None
+    centre = f"{'-' if named[2] == '+' else ''}{named[3]}" if named[3] else ""
+    low, high = f"{centre}-({bound})", f"{centre}+({bound})" if centre else bound
+    if upward:
+        return [Span(named[1], low, high, (closed, closed))]
+    return [Span(named[1], None, low, (False, closed)), Span(named[1], high, None, (closed, False))]
 
 
 def _finite(text: str) -> str | None:

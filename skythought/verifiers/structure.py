@@ -2,6 +2,8 @@ r"""Answers of several parts: lists, tuples, sets, intervals, matrices, equation
 
     compare("1,2", "2 \text{ and } 1")            -> True,  "list"
     compare("[0,1)", "(0,1)")                     -> False, "interval"
+    compare("\{0, 1\}", "(0,1)")                  -> False, "set"
+    compare("2, 3", "x = 2, y = 3")               -> True,  "list": in order, since one has names
     compare("x > 5", "(5, \infty)")               -> True,  "interval"
     compare("1 \pm \sqrt{3}", "1-\sqrt3, 1+\sqrt3") -> True,  "list"
     compare("x + y = 2", "y = 2 - x")             -> True,  "equation"
@@ -19,7 +21,16 @@ from collections.abc import Sequence
 
 from skythought.verifiers import notation, spans
 from skythought.verifiers.algebra import Algebra
-from skythought.verifiers.parts import THOUSANDS, How, Parts, every, parts, readable
+from skythought.verifiers.parts import (
+    THOUSANDS,
+    How,
+    Parts,
+    balanced,
+    every,
+    parts,
+    readable,
+    split,
+)
 from skythought.verifiers.rules import Rules
 from skythought.verifiers.single import Decision, single
 
@@ -77,24 +88,46 @@ def _several(a: Parts, b: Parts, how: How) -> Decision:
             return False, "interval"
         return _in_order(a.items, b.items, how), "tuple"
     if kinds == {"list", "tuple"}:
-        one, several = (a, b) if a.kind == "tuple" else (b, a)
-        if all(_is_tuple(x) for x in several.items) and not any(map(_is_tuple, one.items)):
-            return False, "list"  # one pair is not several
-        named = b if a.kind == "tuple" else a
-        same = _in_order(a.items, b.items, how)
-        if same is not True and (ordered := _by_name(named.items)):
-            pair = (a.items, ordered) if named is b else (ordered, b.items)
-            same = _in_order(*pair, how)
-        if same is False and _any_order(a.items, b.items, how) is not False:
-            same = None
-        return same, "tuple"
-    if "tuple" in kinds:
-        return None, ""
+        return _tuple_and_list(a, b, how)
+    if kinds == {"set", "tuple"}:
+        several, one = (a, b) if a.kind == "set" else (b, a)
+        if len(several.items) == 1 and _is_tuple(several.items[0]):
+            return _several(parts(several.items[0]), one, how)
+        known = all(readable(x, how.algebra) for x in (*one.items, *several.items))
+        return (False, "set") if known else (None, "")
     if how.rules.ordered and kinds == {"list"}:
         return _in_order(a.items, b.items, how), "list"
     if kinds == {"set"}:
         a, b = (Parts("set", _distinct(p.items, how)) for p in (a, b))
+    if kinds == {"list"} and len(a.items) == len(b.items):
+        named = [_by_name(part.items) for part in (a, b)]
+        if bool(named[0]) != bool(named[1]) and not _numbered(named[0] or named[1]):
+            return _named_in_order(a, b, how), "list"
     return _any_order(a.items, b.items, how), "set" if "set" in kinds else "list"
+
+
+def _tuple_and_list(a: Parts, b: Parts, how: How) -> Decision:
+    one, several = (a, b) if a.kind == "tuple" else (b, a)
+    if all(_is_tuple(x) for x in several.items) and not any(map(_is_tuple, one.items)):
+        return False, "list"  # one pair is not several
+    named = bool(_by_name(several.items))
+    square = len(one.items) == 2 and set(one.brackets) & set("[]")
+    if square and how.rules.brackets and not named:
+        return False, "interval"  # 0,1 and [0,1]
+    same = _named_in_order(a, b, how) if named else _in_order(a.items, b.items, how)
+    if same is False and not named and _any_order(a.items, b.items, how) is not False:
+        same = None
+    return same, "tuple"
+
+
+def _named_in_order(a: Parts, b: Parts, how: How) -> bool | None:
+    """Compare `y = 2, x = 1` with values: in the order written, or in that of the names."""
+    written = _in_order(a.items, b.items, how)
+    if written:
+        return True
+    one, other = (_by_name(part.items) or part.items for part in (a, b))
+    by_name = _in_order(one, other, how)
+    return by_name if by_name or written is False else None
 
 
 def _in_order(a: Sequence[str], b: Sequence[str], how: How) -> bool | None:
@@ -152,6 +185,12 @@ def _by_name(items: Sequence[str]) -> list[str]:
     return sorted(items, key=_name) if "" not in found and len(found) == len(items) else []
 
 
+def _numbered(items: Sequence[str]) -> bool:
+    """Say whether the names are one with numbers: x_1 and x_2 are in no order of their own."""
+    names = [_name(item).partition("_") for item in items]
+    return len({name for name, _, _ in names}) == 1 and all(mark for _, mark, _ in names)
+
+
 def _matrices(expected: str, said: str, how: How) -> bool | None:
     a, b = _cells(expected), _cells(said)
     if not how.rules.brackets and a and b is None:
@@ -167,12 +206,27 @@ def _matrices(expected: str, said: str, how: How) -> bool | None:
 
 
 def _cells(text: str) -> list[list[str]] | None:
+    if text.startswith("["):
+        return _rows(text)
     found = MATRIX.fullmatch(text.strip().removeprefix("(").removesuffix(")").strip())
     if not found or found[1] in ("vmatrix", "Vmatrix") or "\\begin" in found[2]:
         return None
     rows = [row for row in found[2].split("\\\\") if row.strip()]
     cells = [[cell.strip() for cell in row.split("&")] for row in rows]
     return cells if sum(map(len, cells)) <= MAX_PARTS and all(map(all, cells)) else None
+
+
+def _rows(text: str) -> list[list[str]] | None:
+    """Read `[[1,2],[3,4]]`; None for anything else."""
+    if not text.endswith("]]"):
+        return None
+    rows = split(text[1:-1])
+    if not all(row[0] == "[" and row[-1] == "]" for row in rows) or len(rows) > MAX_PARTS:
+        return None
+    cells = [split(row[1:-1]) for row in rows]
+    flat = [cell for row in cells for cell in row]
+    known = len(flat) <= MAX_PARTS and all(map(balanced, flat))
+    return cells if known and all(cells) else None
 
 
 def _vector(text: str, like: list[list[str]]) -> list[list[str]] | None:

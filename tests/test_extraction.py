@@ -1,4 +1,4 @@
-"""skythought/verifiers/extraction.py: where the answer stands in a text."""
+"""skythought/extraction.py: where the answer stands in a text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skythought.verifiers import extraction
+from skythought import extraction
 
 PLAIN = st.text(st.characters(exclude_characters="\\{}", exclude_categories=["Cs"]), min_size=1)
 
@@ -30,6 +30,17 @@ PLAIN = st.text(st.characters(exclude_characters="\\{}", exclude_categories=["Cs
         ("\\boxed{5} and \\boxed{5}", "5", "boxed"),
         ("\\boxed{3}, and therefore \\boxed{5}", "5", "boxed"),
         ("\\boxed{\\boxed{5}}", "5", "boxed"),
+        ("It is \\boxed{6}. I put it in \\boxed{} as requested.", "6", "boxed"),
+        ("It is \\boxed{6}, in the form \\boxed{answer}.", "6", "boxed"),
+        ("It is \\boxed{6}. " + "\\boxed{}" * 2_000, "6", "boxed"),
+        ("It is \\boxed{1}, \\boxed{2}, \\boxed{\\text{...}}", "1, 2", "boxes"),
+        ("The answer is 6. Its form is \\boxed{\\ldots}.", "6", "answer is"),
+        ("<answer>6</answer>, in <answer></answer> as asked", "6", "answer tag"),
+        ("Answer: 6\n\n**Answer:** \\boxed{}", "6", "answer is"),
+        ("#### 6\n#### your answer", "6", "####"),
+        ("It is 6: \\boxed{answer}", "answer", "boxed"),
+        ("\\boxed{}", "", "boxed"),
+        ("\\boxed{<} and not \\boxed{}", "<", "boxed"),
         ("the answer is therefore $7+14=21$.", "7+14=21", "answer is"),
         ("The answer is $69$, $84$ and $7$.", "69, 84, 7", "answer is"),
         ("So.\n\n## Final answer\n\n$7$", "7", "answer is"),
@@ -116,6 +127,29 @@ def test_a_box_at_the_end_is_found(inside: str, before: str) -> None:
 def test_any_text_can_be_read(text: str) -> None:
     found = extraction.extract(text)
     assert found is None or len(found.text) <= len(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "...", "\\ldots", "\\dots", "…", "?", "\\_\\_", "$ $", "\\text{ }", "\\boxed{}"),
+        *("answer", "Your answer", "\\text{final answer}", "the final answer here", "**answer**"),
+        *("[answer]", "<answer>", "(your final answer)", "insert your answer here", "\\cdot"),
+    ],
+)
+def test_placeholders(text: str) -> None:
+    assert extraction.is_placeholder(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0", "x", "correct", "here", "final", "<", "*", "+", "\\{\\}", "()", "\\emptyset", "-"),
+        *("answer 6", "\\text{none}", "no answer", "\\dotsc x", "." * 61),
+    ],
+)
+def test_answers_that_are_no_placeholders(text: str) -> None:
+    assert not extraction.is_placeholder(text)
 
 
 def test_only_the_end_is_read() -> None:

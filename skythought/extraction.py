@@ -9,7 +9,8 @@ r"""Where in an answer text the answer stands, and the name of the rule that fou
     "so she makes 18 dollars a day."           -> "18", "last number"
     "So the radius is sqrt(5) meters."         -> "sqrt(5)", "last number"
 
-The first rule of this list that finds something wins, at its last place in the text. In a marked
+The first rule of this list that finds something wins, at its last place in the text; a place that
+is empty or holds "answer" or "..." is passed over where another has something. In a marked
 sentence, what it emphasises comes before its last number ("**Answer:** He pays **$75** in 30
 days"), and a number behind "than" is not the answer but what it is compared with. Only the end of
 a long text is read. Does not look inside a thought; that is not part of the answer text.
@@ -99,6 +100,18 @@ BOXED_WITHOUT_BRACES = re.compile(r"\\(?:boxed|fbox)\s+([^\s$]+)")
 BOX = re.compile(r"(?:\\fbox|(?<![\\a-zA-Z])boxed|\x08oxed)\{")
 # Opening delimiters of mathematics, with what closes them.
 DELIMITERS = {"$$": "$$", "$": "$", "\\(": "\\)", "\\[": "\\]"}
+# What stands where an answer would, in a text that speaks of its form: "", "...", "your answer".
+BLANK = re.compile(
+    r"\\(?:boxed|fbox|text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox|[lcv]?dots[bcimo]?|c?dot|q?quad|square)"
+    r"(?![a-zA-Z])|\\[_ ,;:!]|\*\*|(?<!\\)[{}]|[\s$._?…~]"
+)
+PLACEHOLDER = re.compile(
+    r"(?:[\[(<]*(?:insert|put|write|type)?(?:your|the|my)?(?:final|correct)?(?:answer|result)"
+    r"(?:goes)?(?:here)?[\])>]*)?",
+    re.IGNORECASE,
+)
+MAX_PLACEHOLDER_CHARS = 60
+MAX_STATEMENTS = 5  # that are looked at for one that states something
 # Words that belong to a formula written without LaTeX.
 FORMULA_WORDS = frozenset(
     {
@@ -136,25 +149,42 @@ class Extracted(NamedTuple):
 def extract(text: str) -> Extracted | None:
     """Find the answer in an answer text; None where there is neither a marker nor a number."""
     tail = text[-TAIL_CHARS:].strip()
-    if "boxed" in tail or "box{" in tail or "\x08oxed" in tail:
-        boxes = _boxes(BOX.sub(r"\\boxed{", tail))
-        if boxes:
-            return Extracted(", ".join(boxes), "boxed" if len(boxes) == 1 else "boxes")
+    empty: Extracted | None = None
+    if ("oxed" in tail or "box{" in tail) and (several := boxes(tail)):
+        found = Extracted(", ".join(several), "boxed" if len(several) == 1 else "boxes")
+        if not is_placeholder(found.text):
+            return found
+        empty = found
     if loose := BOXED_WITHOUT_BRACES.findall(tail):
         return Extracted(loose[-1].rstrip(".,"), "boxed")
     if "<answer>" in tail:
-        inside = tail.rpartition("<answer>")[2].partition("</answer>")[0].strip()
-        return _within(_stated(inside) or inside, "answer tag")
+        inside = _tagged(tail)
+        found = _within(_stated(inside) or inside, "answer tag")
+        if not is_placeholder(inside):
+            return found
+        empty = empty or found
     stated = _stated(tail)
     if stated:
         return _within(stated, "answer is")
     if "####" in tail:
-        return _within(_first_line(tail.rpartition("####")[2]), "####")
+        parts = [_first_line(part) for part in tail.rsplit("####", MAX_STATEMENTS)[1:]]
+        whole = [part for part in parts if not is_placeholder(part)]
+        if whole or not empty:
+            return _within((whole or parts)[-1], "####")
+    if empty:
+        return empty
     bare = _strip(tail)
     if is_bare(bare) and "\\boxed{" not in bare:  # such a box was never closed
         return Extracted(bare, "whole text")
     last = last_number(tail)
     return None if last is None else Extracted(last, LAST_NUMBER)
+
+
+def is_placeholder(text: str) -> bool:
+    """Say whether a text is empty, or stands where an answer would: "...", "your answer"."""
+    if len(text) > MAX_PLACEHOLDER_CHARS:
+        return False
+    return PLACEHOLDER.fullmatch(BLANK.sub("", text)) is not None
 
 
 def last_number(text: str) -> str | None:
@@ -235,11 +265,16 @@ def is_bare(text: str) -> bool:
     return unit and FORMULA_WORDS.issuperset(before)
 
 
-def _boxes(text: str) -> list[str]:
-    """List the last box, and those before it that belong to the same answer."""
+def boxes(text: str) -> list[str]:
+    """List the last box that holds something, and those before it that belong to the same answer.
+
+    Where none does, it is the last one; [] where there is none.
+    """
+    text = BOX.sub(r"\\boxed{", text[-TAIL_CHARS:])
     found: list[str] = []
+    empty: list[str] = []
     end = len(text)
-    for _ in range(MAX_BOXES):
+    while len(found) < MAX_BOXES:
         start = text.rfind(BOX_START, 0, end)
         inside = formats.last_boxed(text[start:end]) if start >= 0 else None
         if inside is None:
@@ -247,24 +282,33 @@ def _boxes(text: str) -> list[str]:
         between = text[start + len(BOX_START) + len(inside) + 1 : end]
         if found and (len(between) > MAX_BETWEEN or not BETWEEN.fullmatch(between)):
             break
-        if inside.strip() not in found:
+        if is_placeholder(inside):
+            empty = empty or [inside.strip()]
+        elif inside.strip() not in found:
             found.insert(0, inside.strip())
         end = start
-    return found
+    return found or empty
+
+
+def _tagged(text: str) -> str:
+    """Give what stands in the last `<answer>` that holds something, else in the last."""
+    parts = text.rsplit("<answer>", MAX_STATEMENTS)[1:]
+    inside = [part.partition("</answer>")[0].strip() for part in parts]
+    return next((part for part in reversed(inside) if not is_placeholder(part)), inside[-1])
 
 
 def _stated(text: str) -> str:
-    """Give what follows the last "answer is", "" where nothing does.
+    """Give what follows the last "answer is" that states something, "" where nothing does.
 
     What follows "my first answer was" is passed over where there is another.
     """
     found = list(ANSWER_IS.finditer(text))
     own = [m for m in found if not EARLIER.search(text[max(m.start() - 20, 0) : m.start()])]
-    if not found:
-        return ""
-    last = (own or found)[-1]
-    stated = _first_line(text[last.end() :])
-    return f"not {stated}" if last["not"] else stated
+    for last in reversed((own or found)[-MAX_STATEMENTS:]):
+        stated = _first_line(text[last.end() :])
+        if not is_placeholder(stated):
+            return f"not {stated}" if last["not"] else stated
+    return ""
 
 
 def _within(text: str, rule: str) -> Extracted:
