@@ -25,8 +25,8 @@ TOKEN = re.compile(
   | (?P<row>\n[^\S\n]*|\\\\)
   | (?P<clock>(?<![\d.])\d{{1,2}}:\d{{2}}(?!\d)|(?<![\d/])\d{{1,2}}/\d{{1,2}}/\d{{4}}(?!\d))
   | (?P<ordinal>\d+(?:st|nd|rd|th)\b)
-  | (?P<num>(?<==)\d{{1,3}}(?=,\d{{3}}[-+*/×])
-        |\d{{1,3}}(?:(?:,|\{{,\}}|\\,)\d{{3}}){{1,9}}(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|(?<![\w.])\.\d+)
+  | (?P<num>\d{{1,3}}(?:(?:,|\{{,\}}|\\,)\d{{3}}){{1,9}}(?!\d)(?:\.\d+)?
+        |\d+(?:\.\d+)?|(?<![\w.])\.\d+)
   | (?P<dots>\.\.+|…|\\[lcd]?dots[a-z]?(?![a-zA-Z]))
   | (?P<textual>\\(?:text|mathrm|mbox|textbf|textrm|textit|mathbf|operatorname)\s*
         \{{[^{{}}\n]{{0,80}}\}})
@@ -104,6 +104,8 @@ def scan(text: str) -> list[Token]:
             spaced = True
             continue
         kind, written = _token(group, match[0])
+        if kind == "num" and found and found[-1].kind == "rel" and match[0].count(",") == 1:
+            written = match[0].replace(",", "@")  # 7*21=147,147+53=200
         if kind == "op" and written == "*" and _emphasis(text, match.start(), match.end()):
             spaced = True
             continue
