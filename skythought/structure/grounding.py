@@ -126,6 +126,8 @@ def _nearly(
     left: str, right: str, apart: tuple[Fraction, Fraction], sign: str, algebra: Algebra
 ) -> Truth:
     """Judge two sides that differ, by so much that lies between two bounds."""
+    if apart[0] <= 0 <= apart[1]:  # as near as can be told
+        return "holds" if sign == "≈" or apart[0] == apart[1] else "unknown"
     most = max(abs(apart[0]), abs(apart[1]))
     for written in (literal(left), literal(right)):
         if written and _is_rounding(written, most, sign):

@@ -205,6 +205,8 @@ def _right(tokens: Sequence[Token], relation: _Relation, following: int) -> Side
     found = side(tokens, at, following)
     if not found.text:
         return None
+    if relation.said and found.end < len(tokens) and tokens[found.end].kind == "rel":
+        return None
     return found if _ends(tokens, found) else None
 
 
@@ -219,7 +221,7 @@ def _ends(tokens: Sequence[Token], found: Side) -> bool:
         spaced = after.spaced and (later is None or later.spaced)
         return after.text == "-" and spaced and later is not None and later.kind == "word"
     if after.kind == "open":
-        return after.spaced
+        return after.spaced and after.text != "{"
     if after.kind == "word":
         if word == "and" and later is not None:
             fraction = tokens[found.end + 2 : found.end + 3]
@@ -264,7 +266,7 @@ def _statement(
     if relation.sign == "≡" and not modulus:
         return None
     text = a.text
-    if "/" in text and _remainder(tokens, right.end):
+    if ("/" in text or "\\frac" in text) and _remainder(tokens, right.end):
         if not bare[1]:
             return None
         text = f"floor({text})"
