@@ -86,6 +86,8 @@ def check(statement: Statement) -> Truth:
         congruence = statement._replace(relation="≡", modulus=statement.near)
         if _judge(*ways[0], congruence) == "holds":
             return "unknown"
+    if _is_hundredfold(*ways[0]):
+        return "unknown"
     meant = (_judge(*cut, statement) == "holds" for cut in parts(*ways[0]))
     return "unknown" if is_part(*ways[0]) or any(meant) else "fails"
 
@@ -124,6 +126,8 @@ def _nearly(
     left: str, right: str, apart: tuple[Fraction, Fraction], sign: str, algebra: Algebra
 ) -> Truth:
     """Judge two sides that differ, by so much that lies between two bounds."""
+    if apart[0] <= 0 <= apart[1]:  # as near as can be told
+        return "holds" if sign == "≈" or apart[0] == apart[1] else "unknown"
     most = max(abs(apart[0]), abs(apart[1]))
     for written in (literal(left), literal(right)):
         if written and _is_rounding(written, most, sign):
@@ -143,6 +147,17 @@ def _is_rounding(written: Literally, apart: Fraction, sign: str) -> bool:
 
 def _rounded(left: str, right: str) -> bool:
     return any(n is not None and n.places > 0 for n in (literal(left), literal(right)))
+
+
+def _is_hundredfold(left: str, right: str) -> bool:
+    """Say whether a number is stated to be a hundred times itself: dollars and cents."""
+    if not literal(left) and not literal(right):
+        return False
+    try:
+        a, b = (value(side, Algebra(MAX_WORK)).rational for side in (left, right))
+    except (Unread, Undefined, TooLarge):
+        return False
+    return a is not None and b is not None and a != 0 and b in (100 * a, a / 100)
 
 
 def _congruent(a: Value, b: Value, modulus: int, sign: str) -> Truth:

@@ -17,16 +17,17 @@ from typing import NamedTuple
 
 from skythought.structure import claims
 from skythought.structure.scan import Token, scan
-from skythought.structure.sides import Side, side
+from skythought.structure.sides import UNSURE, Side, side
 from skythought.structure.words import CONTINUES, IS, LABELS, PLAIN, STOP, UNFINISHED, kinds
 
 MAX_LEFT = 80  # tokens before a sign in which its left side is looked for
 MAX_LEFT_WORD = 30  # and before a word
 NEAR = 500  # characters before a statement in which a modulus is looked for
-MODULUS = re.compile(r"\bmod(?:ulo)?[\s{]*(\d{1,9})\b", re.IGNORECASE)
+MODULUS = re.compile(r"\bmod(?:ulo)?[\s{$]*(\d{1,9})\b", re.IGNORECASE)
 BARE = frozenset("0123456789.-%$ ")
 SHARE = re.compile(r"\d+/\d+|\\frac\{\d+\}\{\d+\}|\\pi +/\d+")
-OPERATOR = re.compile(r"[-+*/%]|mod|sqrt|frac")
+GROUP = re.compile(r", (\d{3})(?![\d,])")
+OPERATOR = re.compile(r"[-+*/%!^(¤]|mod|sqrt|frac|binom")
 MONEY = re.compile(r"\$|\bdollar"), re.compile(r"¢|\bcents?\b")
 
 
@@ -65,6 +66,9 @@ def _in_context(text: str, found: Statement, moduli: Sequence[tuple[int, str]]) 
     known = bisect.bisect(moduli, (found.start, ""))
     end, modulus = moduli[known - 1] if known else (0, "")
     mixed = found.mixed or _is_money(text[found.start : found.end])
+    group = GROUP.match(text, found.end)
+    if group and found.right.isdigit() and len(found.right) <= 3:
+        found = found._replace(right=f"{found.right}@{group[1]}")  # 272*253=68, 816
     return found._replace(near=modulus if found.start - end < NEAR else "", mixed=mixed)
 
 
@@ -145,6 +149,8 @@ def _begins(tokens: Sequence[Token], at: int, found: Side, *, said: bool, which:
     if at == 0:
         return True
     before = tokens[at - 1]
+    if before.kind == "open" and at > 1 and tokens[at - 2].kind in ("prefix", "call"):
+        return False
     if before.kind in ("op", "power", "mark", "prefix", "call", "num", "close", "bad", "sym"):
         return False
     if tokens[at].kind == "op":
@@ -199,6 +205,8 @@ def _right(tokens: Sequence[Token], relation: _Relation, following: int) -> Side
     found = side(tokens, at, following)
     if not found.text:
         return None
+    if relation.said and found.end < len(tokens) and tokens[found.end].kind == "rel":
+        return None
     return found if _ends(tokens, found) else None
 
 
@@ -213,7 +221,7 @@ def _ends(tokens: Sequence[Token], found: Side) -> bool:
         spaced = after.spaced and (later is None or later.spaced)
         return after.text == "-" and spaced and later is not None and later.kind == "word"
     if after.kind == "open":
-        return after.spaced
+        return after.spaced and after.text != "{"
     if after.kind == "word":
         if word == "and" and later is not None:
             fraction = tokens[found.end + 2 : found.end + 3]
@@ -228,7 +236,9 @@ def _ends(tokens: Sequence[Token], found: Side) -> bool:
         return False  # 3.(3)
     if after.kind == "bad":
         return after.text in "✓✔✅✗✘❌#\"'"
-    return after.kind in ("rel", "row", "end", "close", "bar", "text")
+    if after.kind == "bar":
+        return after.spaced
+    return after.kind in ("rel", "row", "end", "close", "text")
 
 
 def _statement(
@@ -241,8 +251,12 @@ def _statement(
     named = " mod " in a.text and at and tokens[at - 1].kind == "rel"
     if named and (relation.said or tokens[at - 1].text == "≡"):
         return None  # the first prime ≡ 1 mod 8 is 17
-    if all(bare) and (a.units or right.units):
-        return None  # 2 hours = 120 minutes
+    fraction = SHARE.fullmatch(a.text) and tokens[at + 1].text == "/"
+    simple = bare[0] or fraction, bare[1] or SHARE.fullmatch(right.text)
+    if all(simple) and (a.units or right.units):
+        return None  # 2 hours = 120 minutes, 3/4 hour = 45 minutes
+    if relation.said and tokens[right.end - 1].text.lower() == "times":
+        return None  # 30 times 30 is three times that
     if bare[0] and a.units and relation.sign == "=":
         return None  # 1 franc = 1/5 dollars
     modulus = _modulus(tokens, right.end)
@@ -252,7 +266,7 @@ def _statement(
     if relation.sign == "≡" and not modulus:
         return None
     text = a.text
-    if "/" in text and _remainder(tokens, right.end):
+    if ("/" in text or "\\frac" in text) and _remainder(tokens, right.end):
         if not bare[1]:
             return None
         text = f"floor({text})"
@@ -267,7 +281,7 @@ def _statement(
         right.text,
         modulus,
         "",
-        kinds(set(a.units | right.units)),
+        kinds(set(a.units | right.units)) or UNSURE in a.units | right.units,
         bool(a.units or right.units),
         at > 0 and tokens[at - 1].kind == "rel",
     )
@@ -277,7 +291,9 @@ def _is_saying(left: Side, right: Side, before: str) -> bool:
     """Say whether "is" gives the value of a formula: not in 1/5 is 240, or 3 times 13 is 3 * 10."""
     if set(left.text) <= BARE:
         return left.text.endswith("%") and right.text.startswith("0.")
-    if SHARE.fullmatch(left.text) or (before == "rel" and not OPERATOR.search(left.text)):
+    if SHARE.fullmatch(left.text) or not OPERATOR.search(left.text):
+        return False
+    if before == "rel" and not re.search(r"[-+*/%]", left.text):
         return False
     return set(right.text) <= BARE | {"/", "¤"} or "%" in left.text
 
@@ -285,11 +301,13 @@ def _is_saying(left: Side, right: Side, before: str) -> bool:
 def _remainder(tokens: Sequence[Token], at: int) -> bool:
     """Say whether the remainder of a division is named behind it."""
     depth = 0
+    if [t.kind for t in tokens[at : at + 2]] == ["word", "num"] and tokens[at].text == "and":
+        return True  # 4 weeks and 2 days
     for token in tokens[at : at + 14]:
         depth += (token.kind == "open") - (token.kind == "close")
         if token.kind == "row" or (depth <= 0 and (token.kind == "rel" or token.text in ".;")):
             return False
-        if token.text.lower() in ("remainder", "quotient", "left", "leftover", "r"):
+        if token.text.lower() in ("rem", "remainder", "quotient", "left", "leftover", "r"):
             return True
         if token.text.lower().startswith("remainder"):
             return True
