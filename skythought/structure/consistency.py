@@ -34,7 +34,7 @@ from itertools import pairwise
 from skythought import steps
 from skythought.structure.weights import WEIGHTS
 
-KEYWORD = re.compile(rf"(?:{steps.KEYWORD.pattern})[,.:;!]*[ ]*", re.IGNORECASE)
+KEYWORD = re.compile(rf"(?:{steps.KEYWORD.pattern})[,.:;!]*[ ]*")  # of a text in small letters
 # Words, commands of LaTeX, numbers, single signs; one sign of a script without spaces.
 TOKEN = re.compile(r"[぀-ヿ一-鿿가-힣]|\\?[^\W\d_]+|\d+|[=+\-*/^<>%$()\[\]{}|×·≤≥,.:;!?]")
 ZEROS = str.maketrans("123456789", "000000000")
@@ -106,7 +106,7 @@ class _Text:
     __slots__ = ("end", "item", "kind", "length", "marked", "opening", "pairs", "start", "words")
 
     def __init__(self, text: str, stems: dict[str, str]) -> None:
-        plain = KEYWORD.sub("", text).translate(ZEROS).lower().strip()
+        plain = KEYWORD.sub("", text.translate(ZEROS).lower()).strip()
         tokens = TOKEN.findall(plain)
         self.length = len(tokens)
         self.pairs = set(pairwise(tokens))
