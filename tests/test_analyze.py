@@ -84,6 +84,52 @@ def test_steps_are_places_in_the_thought(source: Path, tmp_path: Path) -> None:
     assert rows[2]["introduces"] == ["32"]
 
 
+def test_statements_are_places_in_the_thought_with_their_truth(tmp_path: Path) -> None:
+    thought = "3 * 12 = 36.\n\n36 - 4 = 31 and x + 1 = 3."
+    source = write(tmp_path / "in.jsonl", {**ROWS[0], "response": f"<think>{thought}</think>31"})
+    found = run(source, tmp_path / "out")
+    rows = read(tmp_path / "out" / "statements.jsonl")
+    assert [(row["step"], row["truth"]) for row in rows] == [
+        *((0, "holds"), (1, "fails"), (1, "unknown"))
+    ]
+    assert thought[rows[1]["start"] : rows[1]["end"]] == "36 - 4 = 31"
+    [row] = read(tmp_path / "out" / "measures.jsonl")
+    assert (row["checkable"], row["holding"], row["grounding"]) == (2, 1, 0.5)
+    assert (found["all"]["checkable"], found["all"]["holding"]) == (2, 1)
+
+
+def test_form_without_ground_is_flagged(tmp_path: Path) -> None:
+    """The same thought with right and with wrong sums."""
+    right = "\n\n".join(f"Then {i} + {i} = {2 * i}." for i in range(3, 12))
+    wrong = right.replace("= 1", "= 4").replace("= 2", "= 3")
+    rows = [{**ROWS[0], "response": f"<think>{text}</think>22"} for text in (right, wrong)]
+    found = run(write(tmp_path / "in.jsonl", *rows), tmp_path / "out")
+    one, other = read(tmp_path / "out" / "measures.jsonl")
+    assert (one["grounding"], one["flag"]) == (1, "")
+    assert other["grounding"] < structure.LOW_GROUNDING
+    assert other["flag"] == (
+        structure.UNGROUNDED if other["consistency"] >= structure.HIGH_FORM else ""
+    )
+    assert found["all"]["ungrounded"] == bool(other["flag"])
+    assert sum(n for _, _, n in found["all"]["plane"]) == 2
+    assert (tmp_path / "out" / "plane.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "grounding", "checkable", "flag"),
+    [
+        (0.9, 0.5, 10, "ungrounded"),
+        (0.9, 0.9, 10, ""),
+        (0.1, 0.5, 10, ""),
+        (0.9, 0.5, 2, ""),
+        (None, 0.5, 10, ""),
+        (0.9, None, 0, ""),
+    ],
+)
+def test_flag(form: float | None, grounding: float | None, checkable: int, flag: str) -> None:
+    assert structure.flag(form, grounding, checkable) == flag
+
+
 def test_tables_can_be_chosen(source: Path, tmp_path: Path) -> None:
     run(source, tmp_path / "out", tables="traces")
     made = {path.name for path in (tmp_path / "out").iterdir()}
@@ -153,7 +199,7 @@ def test_a_run_that_was_cut_off_is_made_again(
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"tables": "traces,words"}, "no table 'words'; known: traces, steps"),
+        ({"tables": "traces,words"}, "no table 'words'; known: traces, steps, statements"),
         ({"workers": -1}, "give 0"),
         ({"input": Path("no/such/file")}, "no such file"),
         ({"tokenizer": "no/such/folder"}, "--tokenizer no/such/folder: no tokenizer there"),
