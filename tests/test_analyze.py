@@ -7,7 +7,6 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from skythought import analyze, cli, shapes, steps, store, structure
@@ -15,7 +14,6 @@ from skythought.analyze import Config
 from skythought.errors import UserError
 from skythought.records import Trace
 from skythought.reporting import anatomy
-from skythought.structure import summary
 from skythought.structure.tables import TABLES
 
 THOUGHT = (
@@ -282,60 +280,6 @@ def test_the_command(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "all: 3 traces, 4 steps" in told
     assert "3 rows were not analyzed" in told
     assert cli.main(["analyze", str(tmp_path / "none"), "--out", str(tmp_path / "x")]) == 2
-
-
-def measures(**values: Any) -> structure.Measures:
-    made = structure.measure(
-        Trace(id="t", problem_id="p", model="m", messages=(), thought=THOUGHT, answer="32")
-    )
-    return msgspec.structs.replace(made, **values)
-
-
-def test_values_keep_three_digits_and_exact_means() -> None:
-    values = summary.Values()
-    for number in range(1, 10_001):
-        values.add(number)
-    found = values.describe()
-    assert found is not None
-    assert found["mean"] == 5000.5
-    assert found["p50"] == pytest.approx(5000, rel=0.005)
-    assert found["p90"] == pytest.approx(9000, rel=0.005)
-    assert len(values.counts) < 3000
-    assert summary.Values().describe() is None
-
-
-def test_merged_is_the_same_as_added() -> None:
-    rows = [measures(model=f"m{i % 60}", steps=i + 1, tokens=3 * i) for i in range(200)]
-    whole, parts = summary.Summary(), [summary.Summary(), summary.Summary()]
-    for i, row in enumerate(rows):
-        whole.add(row)
-        parts[i >= 100].add(row)
-    parts[0].merge(parts[1])
-    one, other = whole.describe(), parts[0].describe()
-    assert one["all"]["steps"] == other["all"]["steps"]
-    assert len(one["models"]) == summary.MOST_MODELS + 1
-    assert one["models"][summary.OTHERS]["traces"] > 1
-
-
-def test_transitions_are_shares() -> None:
-    found = summary.Summary()
-    found.add(measures(roles="RCCF"))
-    found.add(measures(roles="C"))
-    table = found.describe()["all"]["transitions"]
-    assert table["compute"] == {
-        **dict.fromkeys(table["compute"], 0),
-        "compute": 0.5,
-        "conclude": 0.5,
-    }
-    assert table["restate"]["compute"] == 1
-    assert sum(table["conclude"].values()) == 0
-    assert "verify" not in table
-
-
-def test_a_model_may_be_called_all() -> None:
-    found = summary.Summary()
-    found.add(measures(model="all"))
-    assert [*found.describe()["models"]] == ["model all"]
 
 
 def test_thoughts_of_the_study_are_cut_as_before(tmp_path: Path) -> None:
