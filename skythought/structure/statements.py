@@ -27,6 +27,7 @@ MODULUS = re.compile(r"\bmod(?:ulo)?[\s{$]*(\d{1,9})\b", re.IGNORECASE)
 BARE = frozenset("0123456789.-%$ ")
 SHARE = re.compile(r"\d+/\d+|\\frac\{\d+\}\{\d+\}|\\pi +/\d+")
 GROUP = re.compile(r", (\d{3})(?![\d,])")
+DIVISION = re.compile(r"\d+ ?/ ?\d+|\\frac\{\d+\}\{\d+\}")
 OPERATOR = re.compile(r"[-+*/%!^(¤]|mod|sqrt|frac|binom")
 MONEY = re.compile(r"\$|\bdollar"), re.compile(r"¢|\bcents?\b")
 
@@ -159,6 +160,8 @@ def _begins(tokens: Sequence[Token], at: int, found: Side, *, said: bool, which:
             return False  # 9900, +100 = 10000
         if before.kind not in ("row", "end", "open", "rel"):
             return False
+    if before.text == ":" and at > 1 and tokens[at - 2].kind == "num" and not tokens[at].spaced:
+        return False  # 520:650 = 4:5
     if before.kind == "row":
         return at < 2 or tokens[at - 2].kind not in ("op", "power")
     if before.kind in ("word", "text"):
@@ -168,7 +171,8 @@ def _begins(tokens: Sequence[Token], at: int, found: Side, *, said: bool, which:
             return False
         if word in CONTINUES or word in LABELS:
             return False
-        if tokens[at].text == "(" and (not tokens[at].spaced or _is_aside(found.text)):
+        aside = _is_aside(found.text) or re.match(r"\(\d+\)", found.text)
+        if tokens[at].text == "(" and (not tokens[at].spaced or aside):
             return False  # log₂(8), babies (15)
         if _continues(tokens, at) or (said and word in IS and not which):
             return False
@@ -230,10 +234,11 @@ def _ends(tokens: Sequence[Token], found: Side) -> bool:
         return word not in UNFINISHED
     if after.kind == "sym":
         return after.text in ("a", "A", "I")
-    if after.kind == "mark":
-        return after.text == "!"
-    if after.text == "." and later is not None and later.text == "(" and not later.spaced:
-        return False  # 3.(3)
+    if after.text == "." and later is not None:
+        repeating = later.text == "(" and not later.spaced  # 3.(3)
+        return not repeating and later.text != "overline"
+    if after.text == ":" and later is not None and later.kind == "num":
+        return later.spaced  # 520:650 = 4:5
     if after.kind == "bad":
         return after.text in "✓✔✅✗✘❌#\"'"
     if after.kind == "bar":
@@ -257,6 +262,9 @@ def _statement(
         return None  # 2 hours = 120 minutes, 3/4 hour = 45 minutes
     if relation.said and tokens[right.end - 1].text.lower() == "times":
         return None  # 30 times 30 is three times that
+    begins = at == 0 or tokens[at - 1].kind == "row" or tokens[at - 1].text in ("=", "≡", ";")
+    if bare[0] and relation.sign == "≡" and (a.units or not begins):
+        return None  # 405 numbers ≡ 2 mod 5
     if bare[0] and a.units and relation.sign == "=":
         return None  # 1 franc = 1/5 dollars
     modulus = _modulus(tokens, right.end)
@@ -266,7 +274,7 @@ def _statement(
     if relation.sign == "≡" and not modulus:
         return None
     text = a.text
-    if ("/" in text or "\\frac" in text) and _remainder(tokens, right.end):
+    if DIVISION.fullmatch(text) and _remainder(tokens, right.end):
         if not bare[1]:
             return None
         text = f"floor({text})"
@@ -295,6 +303,8 @@ def _is_saying(left: Side, right: Side, before: str) -> bool:
         return False
     if before == "rel" and not re.search(r"[-+*/%]", left.text):
         return False
+    if "¤" in left.text and right.units - left.units:
+        return False  # a dozen is 2 pounds
     return set(right.text) <= BARE | {"/", "¤"} or "%" in left.text
 
 
