@@ -24,7 +24,7 @@ MAX_LEFT = 80  # tokens before a sign in which its left side is looked for
 MAX_LEFT_WORD = 30  # and before a word
 NEAR = 500  # characters before a statement in which a modulus is looked for
 MODULUS = re.compile(r"\bmod(?:ulo)?[\s{$]*(\d{1,9})\b", re.IGNORECASE)
-BARE = frozenset("0123456789.-%$ ")
+BARE = re.compile(r"[\d.@ ]*%?")
 SHARE = re.compile(r"\d+/\d+|\\frac\{\d+\}\{\d+\}|\\pi +/\d+")
 GROUP = re.compile(r", (\d{3})(?![\d,])")
 DIVISION = re.compile(r"\d+ ?/ ?\d+|\\frac\{\d+\}\{\d+\}")
@@ -155,7 +155,7 @@ def _begins(tokens: Sequence[Token], at: int, found: Side, *, said: bool, which:
     if before.kind in ("op", "power", "mark", "prefix", "call", "num", "close", "bad", "sym"):
         return False
     if tokens[at].kind == "op":
-        bare = set(found.text[1:]) <= BARE
+        bare = is_bare(found.text)
         if tokens[at].text == "+" or (bare and before.kind != "rel"):
             return False  # 9900, +100 = 10000
         if before.kind not in ("row", "end", "open", "rel"):
@@ -176,7 +176,7 @@ def _begins(tokens: Sequence[Token], at: int, found: Side, *, said: bool, which:
             return False  # log₂(8), babies (15)
         if _continues(tokens, at) or (said and word in IS and not which):
             return False
-        if set(found.text) <= BARE:
+        if is_bare(found.text):
             return word in PLAIN
     return True
 
@@ -250,9 +250,12 @@ def _statement(
     tokens: Sequence[Token], relation: _Relation, left: tuple[Side, int], right: Side
 ) -> Statement | None:
     a, at = left
-    bare = set(a.text) <= BARE, set(right.text) <= BARE
+    bare = is_bare(a.text), is_bare(right.text)
     if relation.said and not _is_saying(a, right, tokens[at - 1].kind if at else "row"):
         return None
+    between = tokens[at + 1]
+    if relation.said and between.text == "-" and not between.spaced:
+        return None  # a range: 7-8 is $30
     named = " mod " in a.text and at and tokens[at - 1].kind == "rel"
     if named and (relation.said or tokens[at - 1].text == "≡"):
         return None  # the first prime ≡ 1 mod 8 is 17
@@ -295,9 +298,14 @@ def _statement(
     )
 
 
+def is_bare(text: str) -> bool:
+    """Say whether a side is one number."""
+    return bool(BARE.fullmatch(text.strip().removeprefix("-")))
+
+
 def _is_saying(left: Side, right: Side, before: str) -> bool:
     """Say whether "is" gives the value of a formula: not in 1/5 is 240, or 3 times 13 is 3 * 10."""
-    if set(left.text) <= BARE:
+    if is_bare(left.text):
         return left.text.endswith("%") and right.text.startswith("0.")
     if SHARE.fullmatch(left.text) or not OPERATOR.search(left.text):
         return False
@@ -305,7 +313,8 @@ def _is_saying(left: Side, right: Side, before: str) -> bool:
         return False
     if "¤" in left.text and right.units - left.units:
         return False  # a dozen is 2 pounds
-    return set(right.text) <= BARE | {"/", "¤"} or "%" in left.text
+    simple = is_bare(re.sub("[/¤]", "", right.text))
+    return simple or "%" in left.text
 
 
 def _remainder(tokens: Sequence[Token], at: int) -> bool:
