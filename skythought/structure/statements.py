@@ -43,8 +43,7 @@ class Statement(NamedTuple):
     modulus: str = ""  # of a congruence
     near: str = ""  # the modulus last named before: an = may mean a congruence
     mixed: bool = False  # units of one kind that differ: hours and minutes
-    words: bool = False  # units or words were left out
-    shown: bool = False  # a member of a longer chain, or announced as simplified
+    shown: bool = False  # in a chain that began before
 
 
 def find(text: str) -> list[Statement]:
@@ -272,6 +271,7 @@ def _statement(
         return None  # 1 franc = 1/5 dollars
     modulus = _modulus(tokens, right.end)
     said, _, divisor = right.text.rpartition(" mod ")
+    divisor = divisor.strip("{}")
     if relation.sign == "≡" and not modulus and divisor.isdigit():
         right, modulus = right._replace(text=said), divisor
     if relation.sign == "≡" and not modulus:
@@ -293,7 +293,6 @@ def _statement(
         modulus,
         "",
         kinds(set(a.units | right.units)) or UNSURE in a.units | right.units,
-        bool(a.units or right.units),
         at > 0 and tokens[at - 1].kind == "rel",
     )
 
