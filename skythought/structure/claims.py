@@ -25,8 +25,8 @@ SUPPOSED = re.compile(
 # Right behind: it is taken back.
 REFUTED = re.compile(
     r"^[\s$)\\\]*]*(?:(?:[.,;:—-]|and|but|wait|→|=>|\\\)|\\\])\s*){0,4}"
-    r"(?:(?:which|that|this|it)(?: \w+)? )?"
-    r"(?:(?:is|are|'s|was|would be) )?(?:a |clearly |obviously |again )?"
+    r"(?:(?:which|that|this|it)(?: \w+)? ?)?"
+    r"(?:(?:is|are|'s|’s|was|would be) )?(?:a |clearly |obviously |again )?"
     r"(?:not (?:true|correct|valid|possible|right|zero)|contradict\w*|impossible"
     r"|false\b|incorrect|wrong\b|invalid|doesn't (?:hold|work|match)|does not (?:hold|work|match)"
     r"|isn't (?:true|right|correct|possible)|cannot be|can't be|✗|✘|❌)",
@@ -45,7 +45,9 @@ REFUTED_CHAIN = re.compile(
 )
 # In the line above: what follows is an equation that is being solved.
 SOLVING = re.compile(
-    r"both sides|\b(?:need|equat|would\b|require|if\b|set\b|substitut|plug)|equal", re.IGNORECASE
+    r"both sides|equal|\b(?:need|equat|would\b|require|if\b|set\b|substitut|plug)"
+    r"|\b(?:multiply|divide) by",
+    re.IGNORECASE,
 )
 # A line that announces the next one.
 ABOVE = re.compile(r"([^\n.!?]{0,100}):\s*\n\s*(?:\\[(\[]|\$\$?)?\s*$")

@@ -10,6 +10,7 @@ r"""Whether what a text states is true: exact arithmetic, nothing of it is run a
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -27,12 +28,14 @@ from skythought.structure.values import (
     bounds,
     equal,
     has_names,
+    near,
     terms,
     value,
 )
 
 Truth = Literal["holds", "fails", "unknown"]
 MAX_CHARS = 300  # of a side
+IMPRECISE = 200  # an approximation that is wrong by less than one part in so many is not judged
 MAX_WORK = 3_000  # products of terms in one reading
 
 
@@ -88,8 +91,15 @@ def check(statement: Statement) -> Truth:
             return "unknown"
     if _is_hundredfold(*ways[0]):
         return "unknown"
-    meant = (_judge(*cut, statement) == "holds" for cut in parts(*ways[0]))
-    return "unknown" if is_part(*ways[0]) or any(meant) else "fails"
+    if statement.relation not in ("=", "≈"):
+        return "fails"
+    for left, right in ways:
+        if is_part(left, right) or _is_binary(left, right, statement):
+            return "unknown"
+        meant = {_judge(*cut, statement) for cut in parts(left, right)}
+        if "holds" in meant or ("unknown" in meant and not has_names(left + right)):
+            return "unknown"
+    return "fails"
 
 
 def _judge(left: str, right: str, statement: Statement) -> Truth | None:
@@ -135,7 +145,8 @@ def _nearly(
     allowed = slack(left, algebra) + slack(right, algebra)
     if allowed and most <= allowed:  # its operands are rounded themselves
         return "holds" if sign == "≈" else "unknown"
-    return "fails"
+    size = near(value(left, algebra)) if sign == "≈" else None
+    return "unknown" if size is not None and most <= abs(size) / IMPRECISE else "fails"
 
 
 def _is_rounding(written: Literally, apart: Fraction, sign: str) -> bool:
@@ -158,6 +169,12 @@ def _is_hundredfold(left: str, right: str) -> bool:
     except (Unread, Undefined, TooLarge):
         return False
     return a is not None and b is not None and a != 0 and b in (100 * a, a / 100)
+
+
+def _is_binary(left: str, right: str, statement: Statement) -> bool:
+    """Say whether a number is stated to be what it is in base two."""
+    ones = re.fullmatch(r"[01]{4,60}", right)
+    return bool(ones) and _judge(left, str(int(right, 2)), statement) == "holds"
 
 
 def _congruent(a: Value, b: Value, modulus: int, sign: str) -> Truth:

@@ -107,7 +107,7 @@ def readings(text: str) -> list[str]:
     if "¤" in text:
         texts = [new for t in texts for new in (SCALE.sub(r"(\1*\2)", t), SCALE.sub(r"\1", t))]
     if "¶" in text:
-        texts = [new for t in texts for new in (t.replace("¶", ""), _without_asides(t))]
+        texts = [new for t in texts for new in (t.replace("¶", "*"), _without_asides(t))]
     texts = [t for t in texts if t.strip()]
     return [t.replace("§", "*").replace("¶", "").replace("¬", "-") for t in texts]
 

@@ -177,6 +177,7 @@ class _Reader:
             if not words or any(word.strip(".,:;") in STOP for word in words):
                 return False
             self.units.update(words)
+            self.names += 1
             self.at += 1
             return True
         return kind == "word" and self.word_behind(token)
@@ -286,6 +287,9 @@ class _Reader:
         for words, sign in OPERATORS:
             if word == words[0] and self.said(words):
                 return self.operator(words, sign)
+        if word in ("squared", "cubed") and self.names:  # meters squared
+            self.at += 1
+            return True
         if word in BEHIND:
             return self.put(BEHIND[word])
         if word == "of" and self.share():

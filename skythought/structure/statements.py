@@ -24,9 +24,10 @@ MAX_LEFT = 80  # tokens before a sign in which its left side is looked for
 MAX_LEFT_WORD = 30  # and before a word
 NEAR = 500  # characters before a statement in which a modulus is looked for
 MODULUS = re.compile(r"\bmod(?:ulo)?[\s{$]*(\d{1,9})\b", re.IGNORECASE)
-BARE = frozenset("0123456789.-%$ ")
+BARE = re.compile(r"[\d.@ ]*%?")
 SHARE = re.compile(r"\d+/\d+|\\frac\{\d+\}\{\d+\}|\\pi +/\d+")
 GROUP = re.compile(r", (\d{3})(?![\d,])")
+DIVISION = re.compile(r"\d+ ?/ ?\d+|\\frac\{\d+\}\{\d+\}")
 OPERATOR = re.compile(r"[-+*/%!^(¤]|mod|sqrt|frac|binom")
 MONEY = re.compile(r"\$|\bdollar"), re.compile(r"¢|\bcents?\b")
 
@@ -42,8 +43,7 @@ class Statement(NamedTuple):
     modulus: str = ""  # of a congruence
     near: str = ""  # the modulus last named before: an = may mean a congruence
     mixed: bool = False  # units of one kind that differ: hours and minutes
-    words: bool = False  # units or words were left out
-    shown: bool = False  # a member of a longer chain, or announced as simplified
+    shown: bool = False  # in a chain that began before
 
 
 def find(text: str) -> list[Statement]:
@@ -154,11 +154,13 @@ def _begins(tokens: Sequence[Token], at: int, found: Side, *, said: bool, which:
     if before.kind in ("op", "power", "mark", "prefix", "call", "num", "close", "bad", "sym"):
         return False
     if tokens[at].kind == "op":
-        bare = set(found.text[1:]) <= BARE
+        bare = is_bare(found.text)
         if tokens[at].text == "+" or (bare and before.kind != "rel"):
             return False  # 9900, +100 = 10000
         if before.kind not in ("row", "end", "open", "rel"):
             return False
+    if before.text == ":" and at > 1 and tokens[at - 2].kind == "num" and not tokens[at].spaced:
+        return False  # 520:650 = 4:5
     if before.kind == "row":
         return at < 2 or tokens[at - 2].kind not in ("op", "power")
     if before.kind in ("word", "text"):
@@ -168,11 +170,12 @@ def _begins(tokens: Sequence[Token], at: int, found: Side, *, said: bool, which:
             return False
         if word in CONTINUES or word in LABELS:
             return False
-        if tokens[at].text == "(" and (not tokens[at].spaced or _is_aside(found.text)):
+        aside = _is_aside(found.text) or re.match(r"\(\d+\)", found.text)
+        if tokens[at].text == "(" and (not tokens[at].spaced or aside):
             return False  # log₂(8), babies (15)
         if _continues(tokens, at) or (said and word in IS and not which):
             return False
-        if set(found.text) <= BARE:
+        if is_bare(found.text):
             return word in PLAIN
     return True
 
@@ -230,10 +233,11 @@ def _ends(tokens: Sequence[Token], found: Side) -> bool:
         return word not in UNFINISHED
     if after.kind == "sym":
         return after.text in ("a", "A", "I")
-    if after.kind == "mark":
-        return after.text == "!"
-    if after.text == "." and later is not None and later.text == "(" and not later.spaced:
-        return False  # 3.(3)
+    if after.text == "." and later is not None:
+        repeating = later.text == "(" and not later.spaced  # 3.(3)
+        return not repeating and later.text != "overline"
+    if after.text == ":" and later is not None and later.kind == "num":
+        return later.spaced  # 520:650 = 4:5
     if after.kind == "bad":
         return after.text in "✓✔✅✗✘❌#\"'"
     if after.kind == "bar":
@@ -245,9 +249,12 @@ def _statement(
     tokens: Sequence[Token], relation: _Relation, left: tuple[Side, int], right: Side
 ) -> Statement | None:
     a, at = left
-    bare = set(a.text) <= BARE, set(right.text) <= BARE
+    bare = is_bare(a.text), is_bare(right.text)
     if relation.said and not _is_saying(a, right, tokens[at - 1].kind if at else "row"):
         return None
+    between = tokens[at + 1]
+    if relation.said and between.text == "-" and not between.spaced:
+        return None  # a range: 7-8 is $30
     named = " mod " in a.text and at and tokens[at - 1].kind == "rel"
     if named and (relation.said or tokens[at - 1].text == "≡"):
         return None  # the first prime ≡ 1 mod 8 is 17
@@ -257,16 +264,20 @@ def _statement(
         return None  # 2 hours = 120 minutes, 3/4 hour = 45 minutes
     if relation.said and tokens[right.end - 1].text.lower() == "times":
         return None  # 30 times 30 is three times that
+    begins = at == 0 or tokens[at - 1].kind == "row" or tokens[at - 1].text in ("=", "≡", ";")
+    if bare[0] and relation.sign == "≡" and (a.units or not begins):
+        return None  # 405 numbers ≡ 2 mod 5
     if bare[0] and a.units and relation.sign == "=":
         return None  # 1 franc = 1/5 dollars
     modulus = _modulus(tokens, right.end)
     said, _, divisor = right.text.rpartition(" mod ")
+    divisor = divisor.strip("{}")
     if relation.sign == "≡" and not modulus and divisor.isdigit():
         right, modulus = right._replace(text=said), divisor
     if relation.sign == "≡" and not modulus:
         return None
     text = a.text
-    if ("/" in text or "\\frac" in text) and _remainder(tokens, right.end):
+    if DIVISION.fullmatch(text) and _remainder(tokens, right.end):
         if not bare[1]:
             return None
         text = f"floor({text})"
@@ -282,20 +293,27 @@ def _statement(
         modulus,
         "",
         kinds(set(a.units | right.units)) or UNSURE in a.units | right.units,
-        bool(a.units or right.units),
         at > 0 and tokens[at - 1].kind == "rel",
     )
 
 
+def is_bare(text: str) -> bool:
+    """Say whether a side is one number."""
+    return bool(BARE.fullmatch(text.strip().removeprefix("-")))
+
+
 def _is_saying(left: Side, right: Side, before: str) -> bool:
     """Say whether "is" gives the value of a formula: not in 1/5 is 240, or 3 times 13 is 3 * 10."""
-    if set(left.text) <= BARE:
+    if is_bare(left.text):
         return left.text.endswith("%") and right.text.startswith("0.")
     if SHARE.fullmatch(left.text) or not OPERATOR.search(left.text):
         return False
     if before == "rel" and not re.search(r"[-+*/%]", left.text):
         return False
-    return set(right.text) <= BARE | {"/", "¤"} or "%" in left.text
+    if "¤" in left.text and right.units - left.units:
+        return False  # a dozen is 2 pounds
+    simple = is_bare(re.sub("[/¤]", "", right.text))
+    return simple or "%" in left.text
 
 
 def _remainder(tokens: Sequence[Token], at: int) -> bool:

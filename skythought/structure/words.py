@@ -95,7 +95,6 @@ UNFINISHED = frozenset(
         *("remainder", "r", "squared", "cubed", "more", "less", "fewer", "fold", "th"),
     )
 )
-UNFINISHED_PAIRS = frozenset({("to", "the"), ("and", "a"), ("with", "a"), ("with", "remainder")})
 
 # Units of one kind: a sum of several needs converting first.
 KINDS = {
