@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from structure_fit import even, fit, question
+from structure_fit import even, fit, question, see_all
 
 from skythought import perturbations, shapes, steps
 from skythought.records import Trace
@@ -229,11 +229,12 @@ def leave_out(traces: Sequence[Trace], seeds: Sequence[int]) -> Iterator[str]:
     levels = dict.fromkeys(("shuffle", "insert", "delete"), (0.67,)) | {"digits": (0.5,)}
     kept = dict(weights.WEIGHTS)
     scores: list[Score] = []
+    texts = see_all([t for t in traces if even(t)])
     for name in sorted({family(t.model) for t in traces}):
         held = [t for t in traces if family(t.model) == name and not even(t)]
         if len(held) < 20:
             continue
-        fitted = fit([t for t in traces if even(t) and family(t.model) != name])
+        fitted = fit([text for text in texts if family(text.trace.model) != name])
         weights.WEIGHTS.clear()
         weights.WEIGHTS.update(fitted)
         scores += score_all(held, seeds, levels)
