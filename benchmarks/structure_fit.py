@@ -15,8 +15,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,44 +56,56 @@ def pairs(parts: Sequence[str]) -> set[tuple[str | None, str | None]]:
     return set(zip([None, *parts], [*parts, None], strict=True))
 
 
-def texts(traces: Sequence[Trace], seed: int) -> Iterator[tuple[float, list[bool], Trace]]:
-    """Yield originals and perturbed copies: weight, which pairs follow, the trace."""
-    for trace in traces:
-        true = pairs(steps.split(trace.thought))
-        for kind, fraction in [("", 0.0), *((k, f) for k in KINDS for f in (0.33, 0.67))]:
-            options = {"donors": traces} if kind == "insert" else {}
-            copy = trace
-            if kind:
-                copy = perturbations.make(kind, fraction=fraction, seed=seed, **options)(trace)
-            parts = steps.split(copy.thought)
-            found = zip([None, *parts], [*parts, None], strict=True)
-            yield COUNT[kind], [pair in true for pair in found], copy
+class Seen(NamedTuple):
+    """A text to fit on: an original, or a perturbed copy."""
+
+    trace: Trace
+    count: float  # how much it counts
+    follow: list[bool]  # which of its pairs are pairs of the original
+    signals: list[dict[str, float]]  # of each pair
 
 
-def fit(traces: Sequence[Trace], seed: int = 0) -> dict[str, float]:
-    """Fit the weights to traces and their perturbed copies."""
-    rows: list[dict[str, float]] = []
-    right: list[bool] = []
-    counts: list[float] = []
-    common: Counter[str] = Counter()
-    for weight, follow, trace in texts(traces, seed):
-        signals = consistency.read(question(trace), steps.split(trace.thought), trace.answer)
-        found = [dict(each) for each in signals]
-        rows += found
-        right += follow[: len(found)]
-        counts += [weight / len(found)] * len(found) if found else []
-        if not trace.edits:
-            common.update(name for each in found for name in each)
+def see(trace: Trace, donors: Sequence[Trace], seed: int) -> list[Seen]:
+    """Read a trace and its copies."""
+    true = pairs(steps.split(trace.thought))
+    found = []
+    for kind, fraction in [("", 0.0), *((k, f) for k in KINDS for f in (0.33, 0.67))]:
+        options = {"donors": donors} if kind == "insert" else {}
+        copy = trace
+        if kind:
+            copy = perturbations.make(kind, fraction=fraction, seed=seed, **options)(trace)
+        parts = steps.split(copy.thought)
+        signals = [dict(each) for each in consistency.read(question(copy), parts, copy.answer)]
+        around = zip([None, *parts], [*parts, None], strict=True)
+        follow = [pair in true for pair in around][: len(signals)]
+        found.append(Seen(copy, COUNT[kind], follow, signals))
+    return found
+
+
+def see_all(traces: Sequence[Trace], seed: int = 0) -> list[Seen]:
+    """Read traces and their copies, on all cores."""
+    with ProcessPoolExecutor() as pool:
+        found = pool.map(partial(see, donors=traces, seed=seed), traces, chunksize=8)
+        return [text for texts in found for text in texts if text.signals]
+
+
+def fit(texts: Sequence[Seen]) -> dict[str, float]:
+    """Fit the weights."""
+    common = Counter(
+        name for text in texts if not text.trace.edits for each in text.signals for name in each
+    )
     names = sorted(name for name, n in common.items() if n >= RARE)
     column = {name: i for i, name in enumerate(names)}
-    x = np.zeros((len(rows), len(names)), dtype=np.float32)
-    for i, row in enumerate(rows):
+    x = np.zeros((sum(len(text.signals) for text in texts), len(names)), dtype=np.float32)
+    for i, row in enumerate(each for text in texts for each in text.signals):
         for name, value in row.items():
             if name in column:
                 x[i, column[name]] = value
     scale = np.abs(x).max(0)
     scale[scale == 0] = 1
-    found = _newton(x / scale, np.array(right), np.array(counts))
+    right = np.array([true for text in texts for true in text.follow])
+    counts = np.array([t.count / len(t.signals) for t in texts for _ in t.signals])
+    found = _newton(x / scale, right, counts)
     return {name: float(w) for name, w in zip(names, found / scale, strict=True)}
 
 
@@ -117,7 +132,7 @@ def main() -> None:
     chosen = [
         t for t in shapes.read_traces(args.input) if even(t) and len(steps.split(t.thought)) > 2
     ]
-    weights = fit(chosen)
+    weights = fit(see_all(chosen))
     lines = [
         f'    "{name}": {value:.3f},\n' for name, value in weights.items() if abs(value) >= 5e-4
     ]

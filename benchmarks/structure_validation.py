@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from structure_fit import even, fit, question
+from structure_fit import even, fit, question, see_all
 
 from skythought import perturbations, shapes, steps
 from skythought.records import Trace
@@ -73,20 +74,21 @@ def score(
     donors: Sequence[Trace],
     seeds: Sequence[int],
     levels: dict[str, Sequence[float]],
-    estimate: Callable[[str, Sequence[str], str], float | None],
 ) -> list[Score]:
-    """Score a trace and its copies."""
-    asked = question(trace)
-    n = len(steps.split(trace.thought))
+    """Score a trace and its copies with the lexical estimator."""
     found = []
     for kind, fraction, parts in copies(trace, donors, seeds, levels):
-        value = estimate(asked, parts, trace.answer)
+        value = consistency.consistency(question(trace), parts, trace.answer)
         if value is not None:
-            key = " ".join(asked.split())
-            found.append(
-                Score(key, family(trace.model), trace.id, n, kind, fraction, value, len(parts))
-            )
+            found.append(named(trace, kind, fraction, value, len(parts)))
     return found
+
+
+def named(trace: Trace, kind: str, fraction: float, value: float, left: int) -> Score:
+    """Note whose score this is."""
+    key = " ".join(question(trace).split())
+    n = len(steps.split(trace.thought))
+    return Score(key, family(trace.model), trace.id, n, kind, fraction, value, left)
 
 
 def family(model: str) -> str:
@@ -217,9 +219,7 @@ def score_all(
     traces: Sequence[Trace], seeds: Sequence[int], levels: dict[str, Sequence[float]]
 ) -> list[Score]:
     """Score traces and copies with the lexical estimator, on all cores."""
-    work = partial(
-        score, donors=traces, seeds=seeds, levels=levels, estimate=consistency.consistency
-    )
+    work = partial(score, donors=traces, seeds=seeds, levels=levels)
     with ProcessPoolExecutor() as pool:
         return [s for found in pool.map(work, traces, chunksize=8) for s in found]
 
@@ -229,11 +229,12 @@ def leave_out(traces: Sequence[Trace], seeds: Sequence[int]) -> Iterator[str]:
     levels = dict.fromkeys(("shuffle", "insert", "delete"), (0.67,)) | {"digits": (0.5,)}
     kept = dict(weights.WEIGHTS)
     scores: list[Score] = []
+    texts = see_all([t for t in traces if even(t)])
     for name in sorted({family(t.model) for t in traces}):
         held = [t for t in traces if family(t.model) == name and not even(t)]
         if len(held) < 20:
             continue
-        fitted = fit([t for t in traces if even(t) and family(t.model) != name])
+        fitted = fit([text for text in texts if family(text.trace.model) != name])
         weights.WEIGHTS.clear()
         weights.WEIGHTS.update(fitted)
         scores += score_all(held, seeds, levels)
@@ -258,11 +259,10 @@ class Remembered:
 
 def by_model(traces: Sequence[Trace], model: str, n: int, seconds: float) -> Iterator[str]:
     """Score short thoughts with a language model, in several readings; stops after a while."""
-    levels = dict.fromkeys(("shuffle", "insert", "delete", "keywords"), (0.67,))
-    levels |= {"digits": (0.5,)}
-    short = [t for t in traces if 4 <= len(steps.split(t.thought)) <= 10]
+    levels = dict.fromkeys(("shuffle", "insert", "delete"), (0.67,)) | {"digits": (0.5,)}
+    short = [t for t in traces if 5 <= len(steps.split(t.thought)) <= 9]
     chosen = random.Random(0).sample(short, min(n, len(short)))
-    local = likelihood.Local(model, context=96, continuation=32)
+    local = likelihood.Local(model, context=48, continuation=24)
     readings: dict[str, Callable[[Sequence[likelihood.Judged]], float]] = {
         "share of steps whose own predecessor is best": lambda j: float(
             np.mean([s.best for s in j])
@@ -276,20 +276,15 @@ def by_model(traces: Sequence[Trace], model: str, n: int, seconds: float) -> Ite
         if time.monotonic() > ends:
             break
         asker = Remembered(local)
-        print(f"{done} of {len(chosen)}", flush=True)
         for kind, fraction, parts in copies(trace, traces, (0,), levels):
-            judged = likelihood.judge(parts, asker, question=question(trace))
-            for name, reading in readings.items():
-                if judged:
-                    scores[name] += score(
-                        trace, (), (), {}, lambda q, p, a, r=reading, j=judged: r(j)
-                    )
-                    last = scores[name][-1]
-                    scores[name][-1] = last._replace(kind=kind, fraction=fraction, left=len(parts))
+            if judged := likelihood.judge(parts, asker, question=question(trace)):
+                for name, reading in readings.items():
+                    value = reading(judged)
+                    scores[name].append(named(trace, kind, fraction, value, len(parts)))
+        print(f"{done + 1} of {len(chosen)}: {len(asker.known)} pairs", file=sys.stderr, flush=True)
     for name, found in scores.items():
-        own = {s.trace for s in found if not s.kind}
         yield f"\n{name}:\n"
-        yield from table([s for s in found if s.trace in own])
+        yield from table(found)
 
 
 def main() -> None:

@@ -18,8 +18,7 @@ import msgspec
 
 from skythought import steps
 from skythought.records import Trace
-from skythought.structure import language, loops, reached, roles, statements
-from skythought.structure.consistency import consistency
+from skythought.structure import consistency, language, loops, reached, roles, statements
 from skythought.structure.grounding import Truth, check
 from skythought.structure.roles import Role
 from skythought.structure.statements import Statement
@@ -146,7 +145,7 @@ def measure(
     checkable = truths["holds"] + truths["fails"]
     grounding = truths["holds"] / checkable if checkable else None
     after = trace.answer if text is trace.thought else ""
-    form = consistency(question, [part.text for part in parts], after)
+    form = consistency.consistency(question, [part.text for part in parts], after)
     answer = reached.final(trace.answer)
     at = reached.first([part.text for part in parts], answer, question)
     return Measures(
