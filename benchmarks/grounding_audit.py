@@ -2,21 +2,24 @@
 
     python benchmarks/grounding_audit.py ../shared/data/traces/traces.jsonl
 
-Prints two tables in Markdown: by teacher, and by the share of digits redrawn at random.
-docs/grounding.md has the numbers of a run. `--failed` prints every statement that fails, in its
-place, for reading.
+Prints two tables in Markdown, by teacher and by the share of digits redrawn at random, and what
+becomes of statements that hold when one digit of their last number is another. docs/grounding.md
+has the numbers of a run. With `--failed` it prints every statement that fails, in its place.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
+import re
 import time
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from skythought import perturbations, shapes
 from skythought.records import Trace
+from skythought.structure import grounding, statements
 from skythought.structure.grounding import Audit, audit
 
 LEVELS = (0.0, 0.1, 0.2, 0.5, 1.0)
@@ -50,6 +53,28 @@ def main() -> None:
     for level in LEVELS:
         change = perturbations.make("digits", fraction=level, seed=options.seed)
         print(row(f"{level:.0%}", [audit(change(t).thought) for t in traces if t.thought]))
+    judged = Counter(wrong_digit(traces, options.seed))
+    print("\none digit of a result changed:", dict(judged))
+
+
+def wrong_digit(traces: Iterable[Trace], seed: int) -> Iterator[str]:
+    """Change a digit of the last number of every tenth statement that holds, and check it again."""
+    rng = random.Random(seed)
+    for trace in traces:
+        text = text_of(trace)
+        for found in statements.find(text):
+            if found.relation != "=" or rng.random() > 0.1 or grounding.check(found) != "holds":
+                continue
+            number = re.search(r"[\d,.]*\d(?=\D*$)", text[found.start : found.end])
+            if number is None or len(number[0]) > 9:
+                continue
+            places = [number.start() + i for i, char in enumerate(number[0]) if char.isdigit()]
+            place = found.start + rng.choice(places)
+            digit = rng.choice([d for d in "123456789" if d != text[place]])
+            before = max(0, found.start - 600)
+            new = f"{text[before:place]}{digit}{text[place + 1 : found.end + 200]}"
+            again = [s for s in statements.find(new) if s.start == found.start - before]
+            yield grounding.check(again[0]) if again else "not found"
 
 
 def text_of(trace: Trace) -> str:
