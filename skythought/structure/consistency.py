@@ -19,8 +19,9 @@ odds are assumed: a half means that a pair is as likely one as the other.
 | opening | the first word (okay, first, next, so ...), where in the thought, and after what |
 
 Digits are all read as 0 and reflection keywords (`steps.KEYWORDS`) not at all, so that corrupt
-digits change nothing (but where steps.split cuts) and removed keywords next to nothing. Chance is
-what two texts of this thought, drawn at random, share. Time is in proportion to the length.
+digits change nothing (but where `steps.split` cuts lists) and removed keywords next to nothing.
+Chance is what two texts of this thought, drawn at random, share. Time is in proportion to the
+length.
 """
 
 from __future__ import annotations
