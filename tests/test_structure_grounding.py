@@ -180,7 +180,7 @@ def text_of(row: dict[str, str | int], shared: Path, traces: dict[str, Trace]) -
 
 
 def test_hand_labels_of_real_statements(shared: Path) -> None:
-    """All that failed on real texts, and what a person said of it."""
+    """All that failed on real texts, and what a reader said of it."""
     traces = {t.id: t for t in shapes.read_traces(shared / "traces" / "traces.jsonl")}
     rows = labelled()
     truths: Counter[tuple[str, str]] = Counter()

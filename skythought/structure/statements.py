@@ -107,7 +107,7 @@ def _all(tokens: Sequence[Token]) -> list[Statement]:
 
 def _relations(tokens: Sequence[Token]) -> list[_Relation]:
     """List the signs and words that can relate two formulas."""
-    found = []
+    found: list[_Relation] = []
     for at, token in enumerate(tokens):
         if len(found) == MAX_RELATIONS:
             break
