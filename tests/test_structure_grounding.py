@@ -24,10 +24,10 @@ HOLDS = [
     *("5 trees × 6 lemons/tree = 30 lemons", "12 plus 9 is 21", "3/4 of 20 is 15"),
     *("20% of 50 = 10", "$\\frac{1}{2} \\cdot 8 = 4$", "square root of 49 is 7", "7 < 9"),
     *("5! = 120", "5 choose 2 = 10", "\\binom{6}{3} = 20", "gcd(12, 18) = 6", "lcm(4, 6) = 12"),
-    *("17 mod 5 = 2", "17 % 5 = 2", "41 \\equiv 6 \\pmod{7}", "15^{-1} ≡ 8 mod 17", "2 ≠ 3"),
+    *("17 mod 5 = 2", "17 % 5 = 2", "41 \\equiv 6 \\pmod{7}", "3^{-1} ≡ 5 mod 7", "2 ≠ 3"),
     *("|3 - 8| = 5", "floor(7/2) = 3", "max(3, 9, 4) = 9", "\\lceil\\sqrt{20}\\rceil = 5"),
     *(
-        "12 meals / 18 people = 2/3 meals",
+        "14 litres / 21 jars = 2/3 litres",
         "2^10 = 1024",
         "2³ × 3² = 72",
         "27^(1/3) = 3",
@@ -44,12 +44,12 @@ HOLDS = [
     *("2x + 3x = 5x", "(x+1)^2 = x^2 + 2x + 1", "a = 2(b + 1) + b = 3b + 2", "(a-b)(a+b) = a²-b²"),
     # a division with its remainder
     *(
-        "37/7 = 5 with remainder 2",
-        "25 divided by 7 is 3 with a remainder of 4",
-        "63/2 = 31, rem 1",
+        "38/9 = 4 with remainder 2",
+        "29 divided by 8 is 3 with a remainder of 5",
+        "45/2 = 22, rem 1",
     ),
-    "30 divided by 7 is 4 weeks and 2 days",
-    *("- 3 * 4 = 12", "-3 * 4 = -12", "So 4 + 4 = 8!", "272 * 253 = 68, 816."),
+    "38 divided by 7 is 5 weeks and 3 days",
+    *("- 3 * 4 = 12", "-3 * 4 = -12", "So 4 + 4 = 8!", "300 * 41 = 12, 300."),
 ]
 FAILS = [
     *(
@@ -61,18 +61,18 @@ FAILS = [
     *("$\\frac{1}{2} \\cdot 8 = 5$", "square root of 49 is 8", "9 < 7", "2 ≠ 4/2", "5! = 121"),
     *("5 choose 2 = 11", "gcd(12, 18) = 5", "17 mod 5 = 3", "41 \\equiv 5 \\pmod{7}", "√12 = 3√2"),
     *("10/3 = 3.35", "10/3 ≈ 3.5", "√2 ≈ 1.6", "√2 > 1.5", "2/3 = 0.5"),
-    *("37/7 = 6 with remainder 2", "a = 2(b + 1) + b = 3b + 1", "2x + 3x = 6x", "8 * 7 = 54"),
-    *("100 - 20% = 85", "|3 - 8| = 4", "-64 + 96 = 31", "x = 2 * 3 = 7"),
-    *("1234 ≈ 1500", "(√2 + 1)^2 = 4 + 2√2", "\\sin 30° = 1/3", "53 boys minus 4 boys equals 48"),
+    *("38/9 = 5 with remainder 2", "a = 2(b + 1) + b = 3b + 1", "2x + 3x = 6x", "8 * 7 = 54"),
+    *("100 - 20% = 85", "|3 - 8| = 4", "-70 + 91 = 20", "x = 2 * 3 = 7"),
+    *("1234 ≈ 1500", "(√3 + 1)^2 = 5 + 2√3", "\\sin 30° = 1/3", "61 seats minus 8 seats equals 54"),
 ]
 UNKNOWN = [
     # equations, which may hold or not
     *("x = 5", "2x + 3 = 7", "x + y = 10", "y = 2x + 3 = 3x + 2", "2(x + 3) = 5x", "a² + b² = c²"),
     # what has no one reading
-    *("1 hour + 30 minutes = 90 minutes", "4 × 25 cents = $1", "35.23 = 35*100 + 23", "1/2x = 3"),
+    *("1 hour + 30 minutes = 90 minutes", "4 × 25 cents = $1", "12.75 = 12*100 + 75", "1/2x = 3"),
     # chains written as they are spoken, and steps of a longer computation
-    *("4 + 8 = 12 + 1", "30 * (100 + 70 + 6) = 30 * 100", "49/6 = 8*6 + 1", "54 * 5 - 19 * 2 = 38"),
-    *("33.33 * 3 = 100", "0.8473 / 0.09531 ≈ 8.886", "62 + 82 = 100", "2^10 = 10000000000"),
+    *("4 + 8 = 12 + 1", "40 * (200 + 30 + 5) = 40 * 200", "50/8 = 6*8 + 2", "6 * 7 - 4 * 5 = 20"),
+    *("33.33 * 3 = 100", "0.7314 / 0.0826 ≈ 8.84", "62 + 82 = 100", "2^10 = 10000000000"),
     # too large
     *("9^9^9 = 3", "9**9**9 = 3", "(9^9)^(9^9) = 3", "2^100000 = 4", "100000! = 7", "1/0 = 1"),
 ]
@@ -93,9 +93,9 @@ def test_check(text: str, truth: grounding.Truth) -> None:
 
 
 def test_a_congruence_may_be_written_as_an_equation() -> None:
-    modulo = "We work mod 289. So 36⁴ = 140²."
+    modulo = "We work mod 31. So 5³ = 32²."
     assert [grounding.check(s) for s in find(modulo)] == ["unknown"]
-    assert [grounding.check(s) for s in find("So 36⁴ = 140².")] == ["fails"]
+    assert [grounding.check(s) for s in find("So 5³ = 32².")] == ["fails"]
 
 
 def test_audit_counts() -> None:
@@ -180,7 +180,7 @@ def text_of(row: dict[str, str | int], shared: Path, traces: dict[str, Trace]) -
 
 
 def test_hand_labels_of_real_statements(shared: Path) -> None:
-    """All that failed on real texts, and what a person said of it."""
+    """All that failed on real texts, and what a reader said of it."""
     traces = {t.id: t for t in shapes.read_traces(shared / "traces" / "traces.jsonl")}
     rows = labelled()
     truths: Counter[tuple[str, str]] = Counter()

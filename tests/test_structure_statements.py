@@ -18,8 +18,8 @@ FOUND = [
     ("So 5 trees × 6 lemons/tree = 30 lemons.", ["5 trees × 6 lemons/tree = 30 lemons"]),
     ("12 plus 9 is 21.", ["12 plus 9 is 21"]),
     (
-        "He has 53 boys minus 4 absent boys equals 49 boys.",
-        ["53 boys minus 4 absent boys equals 49 boys"],
+        "He has 61 seats minus 8 broken seats equals 53 seats.",
+        ["61 seats minus 8 broken seats equals 53 seats"],
     ),
     ("That is 40 - 12 = 28 plates.", ["40 - 12 = 28 plates"]),
     ("3/4 of 20 is 15, fine.", ["3/4 of 20 is 15"]),
@@ -66,16 +66,16 @@ NOT_FOUND = [
     *("Is 7*8 = 54?", "if 3*4 = 13, then", "Suppose 2 + 2 = 5.", "25 is not 36"),
     *("That would give 2 = 3, a contradiction.", "so 2 + 1 = 4, which is impossible."),
     *("Check whether 3 * 5 = 16.", "Maybe 2 * 7 = 15.", "Earlier I thought 3 * 9 = 28."),
-    *("We get 14 = 0. Wait, that's not possible.", "1 + 2 > 3: no"),
-    *("Multiply both sides by 3:\n\n√2 + 1 = 3", "For equality: 73 = 170 = 81. Impossible."),
+    *("We get 9 = 0. Wait, that's not possible.", "1 + 2 > 3: no"),
+    *("Multiply both sides by 3:\n\n√5 + 1 = 4", "For equality: 12 = 40 = 7. Impossible."),
     # parts of something larger
     *("x + ... + 5 = 8", "It was 7:30 + 2 = 9.", "on the 3rd 5 = 6", "multiplied by 5 + 3 = 16"),
-    *("Week 1 + 5 = 9", "adults (42) + babies (15) = 57", "log₂(8) = 3", "= 12 × the rest"),
-    *("the first prime ≡ 1 mod 8 is 17", "405 numbers ≡ 2 mod 5", "9900, +100 = 10000"),
-    *("0.333 = 0.(3)", "520:650 = 4:5", "the hour 7-8 is $30", "cycle(1)=(2)"),
+    *("Week 1 + 5 = 9", "chairs (12) + stools (9) = 21", "log₂(8) = 3", "= 12 × the rest"),
+    *("the first prime ≡ 1 mod 6 is 7", "12 numbers ≡ 3 mod 7", "700, +50 = 750"),
+    *("0.333 = 0.(3)", "30:45 = 2:3", "the hour 3-4 is $25", "map(1)=(2)"),
     # units, shares and labels
-    *("2 hours = 120 minutes", "1 franc = 1/5 dollars", "1/5 is 240", "3/4 hour = 45 minutes"),
-    *("a dozen rolls is 2 pounds", "Question 3 = 5", "30 times 30 is three times that"),
+    *("2 hours = 120 minutes", "1 franc = 1/5 dollars", "1/4 is 90", "3/4 hour = 45 minutes"),
+    *("a dozen rolls is 2 pounds", "Question 3 = 5", "20 times 40 is four times that"),
     *("no formula at all", "", "=", "= = =", "5 =", "= 5", "<think>", "a -> b => c"),
 ]
 
@@ -101,8 +101,8 @@ def test_not_found(text: str) -> None:
         ("2 1/2 * 2 = 5", "(2+1/2)*2", "=", "5"),
         ("3² × 2³ = 72", "3^{2}*2^{3}", "=", "72"),
         ("2**3 = 8", "2^3", "=", "8"),
-        ("8 dozen glasses is 96", "8¤12", "=", "96"),
-        ("37/7 = 5 with remainder 2", "floor(37/7)", "=", "5"),
+        ("6 dozen cups is 72", "6¤12", "=", "72"),
+        ("38/9 = 4 with remainder 2", "floor(38/9)", "=", "4"),
         ("5 cm × 4 cm = 20 cm^2", "5*4", "=", "20"),
         ("-6 - (-2) = -4", "-6-(-2)", "=", "-4"),
         ("AB + BC = AC", "X_{AB}+X_{BC}", "=", "X_{AC}"),
@@ -116,8 +116,8 @@ def test_sides(text: str, left: str, relation: str, right: str) -> None:
 def test_what_stands_around() -> None:
     (first,) = find("17 + 24 ≡ 6 (mod 7)")
     assert (first.relation, first.modulus) == ("≡", "7")
-    congruence = find("Work modulo 289. Then 140² = 237.")[0]
-    assert (congruence.modulus, congruence.near) == ("", "289")
+    congruence = find("Work modulo 31. Then 32² = 125.")[0]
+    assert (congruence.modulus, congruence.near) == ("", "31")
     assert find("1 hour + 30 minutes = 90 minutes")[0].mixed
     assert find("4 × 25 cents = $1")[0].mixed
     chain = find("x = 2 + 3 = 5")
@@ -134,6 +134,7 @@ def test_places_are_in_the_text() -> None:
 
 HOSTILE = {
     "long line": "1=" * 100_000,
+    "many": "1=1 is 1\n" * 30_000,
     "brackets": "(" * 40_000 + "1 = 1",
     "closed": "1" + ")" * 40_000 + " = 1",
     "dashes": "1 " + "-" * 40_000 + " 1 = 1",

@@ -1,6 +1,6 @@
 """Reads one side of a statement from tokens: as far as a formula goes, over its units and words.
 
-    5 trees × 6 lemons/tree = ...  ->  "5 * 6", with the units trees, lemons, tree
+    5 trees × 6 lemons/tree = ...  ->  "5*6", with the units trees, lemons, tree
 
 What is written is for `formula.read`, with marks for what may be read in two ways:
 

@@ -1,7 +1,7 @@
 r"""What a text states: equations, comparisons and congruences, with their places in it.
 
     find("So 5 trees × 6 lemons/tree = 30 lemons.")
-        -> [Statement(3, 42, "5 * 6", "=", "30", ...)]
+        -> [Statement(3, 38, "5*6", "=", "30", ...)]
 
 A chain a = b = c states a = b and b = c. In prose, "is", "equals" and the like state something of a
 formula: "20% of 50 is 10". What is asked, supposed, denied or refuted is not stated (`claims.py`).
@@ -22,6 +22,7 @@ from skythought.structure.words import CONTINUES, IS, LABELS, PLAIN, STOP, UNFIN
 
 MAX_LEFT = 80  # tokens before a sign in which its left side is looked for
 MAX_LEFT_WORD = 30  # and before a word
+MAX_RELATIONS = 20_000  # signs and verbs of a text; what follows is not read
 NEAR = 500  # characters before a statement in which a modulus is looked for
 MODULUS = re.compile(r"\bmod(?:ulo)?[\s{$]*(\d{1,9})\b", re.IGNORECASE)
 BARE = re.compile(r"[\d.@ ]*%?")
@@ -106,8 +107,10 @@ def _all(tokens: Sequence[Token]) -> list[Statement]:
 
 def _relations(tokens: Sequence[Token]) -> list[_Relation]:
     """List the signs and words that can relate two formulas."""
-    found = []
+    found: list[_Relation] = []
     for at, token in enumerate(tokens):
+        if len(found) == MAX_RELATIONS:
+            break
         if token.kind == "rel":
             found.append(_Relation(at, at + 1, token.text, said=False))
         elif token.kind == "word" and token.text.lower() in IS and at:
