@@ -8,10 +8,11 @@ A step is a paragraph: the text between blank lines, as in the paper. What blank
 | display maths | `\[`, `$$`, `\begin{x}` | `\]`, `$$`, `\end{x}`, not far away (`LONGEST_MATHS`) |
 | a list | an item, `1.`, `2)`, `-`, `*` | its last item; items are one blank line apart at most |
 
-A list goes on with the next number, the same bullet, or an indented paragraph. What is opened and
-never closed keeps nothing together, and no block goes over three blank lines. So `join` can keep
-apart any steps in any order: `split(join(steps)) == steps` for steps that `split` gave, of one
-thought or of many. The keyword list is ours; the paper names no list.
+A list goes on with a number written alike, the same bullet, or an indented paragraph; which number
+it is does not matter, so corrupted digits leave the steps as they are. What is opened and never
+closed keeps nothing together, and no block goes over three blank lines. So `join` can keep apart
+any steps in any order: `split(join(steps)) == steps` for steps that `split` gave, of one thought or
+of many. The keyword list is ours; the paper names no list.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ OPENER = re.compile(
     re.MULTILINE,
 )
 ITEM = re.compile(
-    r"^[^\S\n]*(?:\*\*)?(?:(?P<number>[0-9]{1,3})(?P<dot>[.)])|(?P<bullet>[-*+•]))"
+    r"^[^\S\n]*(?:\*\*)?(?:[0-9]{1,3}(?P<dot>[.)])|(?P<bullet>[-*+•]))"
     r"(?:\*\*)?[ \t]+(?=\S)",
     re.MULTILINE,
 )
@@ -92,7 +93,7 @@ class _Found(NamedTuple):
 
     spans: list[Span]
     unclosed: bool  # something opens a block that is never closed
-    items: frozenset[str]  # that would go on with a list at the end
+    items: frozenset[str]  # marks of those that would go on with a list at the end
 
 
 def split(thought: str) -> list[str]:
@@ -144,7 +145,7 @@ def _read(thought: str) -> _Found:
         while listed and listed[-1].start() < gap[0]:
             item = listed.pop()
             if not within(item.start()):
-                own.add(_next(item))
+                own.add(_mark(item))
         items = frozenset(own) or items
         if gap[0] < end:
             line = thought.rfind("\n", *gap) + 1
@@ -206,15 +207,16 @@ def _blocks(tokens: Sequence[_Token], walls: Sequence[int]) -> tuple[list[Span],
     return blocks, unclosed
 
 
-def _next(item: re.Match[str]) -> str:
-    """Write the item that would come after one."""
-    return item["bullet"] or f"{int(item['number']) + 1}{item['dot']}"
+def _mark(item: re.Match[str]) -> str:
+    """Give what the items of one list have in common; numbers may be wrong or corrupted."""
+    mark: str = item["bullet"] or item["dot"]
+    return mark
 
 
 def _is_next(text: str, start: int, end: int, items: frozenset[str]) -> bool:
     """Say whether a paragraph that begins here begins with one of these items."""
     item = ITEM.match(text, start, end) if items else None
-    return item is not None and (item["bullet"] or f"{int(item['number'])}{item['dot']}") in items
+    return item is not None and _mark(item) in items
 
 
 def count_keywords(text: str) -> int:

@@ -7,7 +7,6 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from skythought import analyze, cli, shapes, steps, store, structure
@@ -15,7 +14,6 @@ from skythought.analyze import Config
 from skythought.errors import UserError
 from skythought.records import Trace
 from skythought.reporting import anatomy
-from skythought.structure import summary
 from skythought.structure.tables import TABLES
 
 THOUGHT = (
@@ -82,6 +80,52 @@ def test_steps_are_places_in_the_thought(source: Path, tmp_path: Path) -> None:
     assert [row["role"] for row in rows] == ["restate", "compute", "compute", "verify"]
     assert rows[3]["markers"] == ["wait", "let me check"]
     assert rows[2]["introduces"] == ["32"]
+
+
+def test_statements_are_places_in_the_thought_with_their_truth(tmp_path: Path) -> None:
+    thought = "3 * 12 = 36.\n\n36 - 4 = 31 and x + 1 = 3."
+    source = write(tmp_path / "in.jsonl", {**ROWS[0], "response": f"<think>{thought}</think>31"})
+    found = run(source, tmp_path / "out")
+    rows = read(tmp_path / "out" / "statements.jsonl")
+    assert [(row["step"], row["truth"]) for row in rows] == [
+        *((0, "holds"), (1, "fails"), (1, "unknown"))
+    ]
+    assert thought[rows[1]["start"] : rows[1]["end"]] == "36 - 4 = 31"
+    [row] = read(tmp_path / "out" / "measures.jsonl")
+    assert (row["checkable"], row["holding"], row["grounding"]) == (2, 1, 0.5)
+    assert (found["all"]["checkable"], found["all"]["holding"]) == (2, 1)
+
+
+def test_form_without_ground_is_flagged(tmp_path: Path) -> None:
+    """The same thought with right and with wrong sums."""
+    right = "\n\n".join(f"Then {i} + {i} = {2 * i}." for i in range(3, 12))
+    wrong = right.replace("= 1", "= 4").replace("= 2", "= 3")
+    rows = [{**ROWS[0], "response": f"<think>{text}</think>22"} for text in (right, wrong)]
+    found = run(write(tmp_path / "in.jsonl", *rows), tmp_path / "out")
+    one, other = read(tmp_path / "out" / "measures.jsonl")
+    assert (one["grounding"], one["flag"]) == (1, "")
+    assert other["grounding"] < structure.LOW_GROUNDING
+    assert other["flag"] == (
+        structure.UNGROUNDED if other["consistency"] >= structure.HIGH_FORM else ""
+    )
+    assert found["all"]["ungrounded"] == bool(other["flag"])
+    assert sum(n for _, _, n in found["all"]["plane"]) == 2
+    assert (tmp_path / "out" / "plane.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "grounding", "checkable", "flag"),
+    [
+        (0.9, 0.5, 10, "ungrounded"),
+        (0.9, 0.9, 10, ""),
+        (0.1, 0.5, 10, ""),
+        (0.9, 0.5, 2, ""),
+        (None, 0.5, 10, ""),
+        (0.9, None, 0, ""),
+    ],
+)
+def test_flag(form: float | None, grounding: float | None, checkable: int, flag: str) -> None:
+    assert structure.flag(form, grounding, checkable) == flag
 
 
 def test_tables_can_be_chosen(source: Path, tmp_path: Path) -> None:
@@ -153,7 +197,7 @@ def test_a_run_that_was_cut_off_is_made_again(
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"tables": "traces,words"}, "no table 'words'; known: traces, steps"),
+        ({"tables": "traces,words"}, "no table 'words'; known: traces, steps, statements"),
         ({"workers": -1}, "give 0"),
         ({"input": Path("no/such/file")}, "no such file"),
         ({"tokenizer": "no/such/folder"}, "--tokenizer no/such/folder: no tokenizer there"),
@@ -236,60 +280,6 @@ def test_the_command(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "all: 3 traces, 4 steps" in told
     assert "3 rows were not analyzed" in told
     assert cli.main(["analyze", str(tmp_path / "none"), "--out", str(tmp_path / "x")]) == 2
-
-
-def measures(**values: Any) -> structure.Measures:
-    made = structure.measure(
-        Trace(id="t", problem_id="p", model="m", messages=(), thought=THOUGHT, answer="32")
-    )
-    return msgspec.structs.replace(made, **values)
-
-
-def test_values_keep_three_digits_and_exact_means() -> None:
-    values = summary.Values()
-    for number in range(1, 10_001):
-        values.add(number)
-    found = values.describe()
-    assert found is not None
-    assert found["mean"] == 5000.5
-    assert found["p50"] == pytest.approx(5000, rel=0.005)
-    assert found["p90"] == pytest.approx(9000, rel=0.005)
-    assert len(values.counts) < 3000
-    assert summary.Values().describe() is None
-
-
-def test_merged_is_the_same_as_added() -> None:
-    rows = [measures(model=f"m{i % 60}", steps=i + 1, tokens=3 * i) for i in range(200)]
-    whole, parts = summary.Summary(), [summary.Summary(), summary.Summary()]
-    for i, row in enumerate(rows):
-        whole.add(row)
-        parts[i >= 100].add(row)
-    parts[0].merge(parts[1])
-    one, other = whole.describe(), parts[0].describe()
-    assert one["all"]["steps"] == other["all"]["steps"]
-    assert len(one["models"]) == summary.MOST_MODELS + 1
-    assert one["models"][summary.OTHERS]["traces"] > 1
-
-
-def test_transitions_are_shares() -> None:
-    found = summary.Summary()
-    found.add(measures(roles="RCCF"))
-    found.add(measures(roles="C"))
-    table = found.describe()["all"]["transitions"]
-    assert table["compute"] == {
-        **dict.fromkeys(table["compute"], 0),
-        "compute": 0.5,
-        "conclude": 0.5,
-    }
-    assert table["restate"]["compute"] == 1
-    assert sum(table["conclude"].values()) == 0
-    assert "verify" not in table
-
-
-def test_a_model_may_be_called_all() -> None:
-    found = summary.Summary()
-    found.add(measures(model="all"))
-    assert [*found.describe()["models"]] == ["model all"]
 
 
 def test_thoughts_of_the_study_are_cut_as_before(tmp_path: Path) -> None:

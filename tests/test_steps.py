@@ -76,7 +76,8 @@ def test_whole(whole: str) -> None:
         (r"Or \\[" + "\n\n" + r"x\]", 2),
         ("\\[\n" + "x" * steps.LONGEST_MATHS + "\n\n\\]", 2),
         ("\\[\na\n\n\n\n\\]", 2),  # three blank lines end anything
-        ("1. a\n\n2. b\n\n4. d", 2),
+        ("1. a\n\n2. b\n\n4. d", 1),
+        ("1. a\n\n2. b\n\n1024. d", 2),
         ("1. a\n\n2) b", 2),
         ("1. a\n\n\n2. b", 2),  # two blank lines end a list
         ("1. a\n\ntext\n\n2. b", 3),
@@ -119,6 +120,12 @@ def test_spans_leave_out_white_space_only(thought: str) -> None:
     once = steps.join(steps.split(thought))
     assert re.sub(r"\s+", " ", once).strip() == re.sub(r"\s+", " ", thought).strip()
     assert steps.split(once) == steps.split(thought)
+
+
+@given(WILD, st.randoms(use_true_random=False))
+def test_corrupted_digits_leave_steps_as_they_are(thought: str, rng: random.Random) -> None:
+    corrupted = re.sub(r"\d", lambda _: rng.choice("0123456789"), thought)
+    assert steps.spans(corrupted) == steps.spans(thought)
 
 
 @given(PLAIN)

@@ -14,7 +14,7 @@ from typing import Any
 
 from skythought.errors import plain
 from skythought.reporting import drawing
-from skythought.reporting.wording import NONE
+from skythought.reporting.wording import NONE, percent
 
 COLOURS = {
     "restate": "#777b7f",
@@ -42,6 +42,7 @@ def plots(summary: Summary) -> dict[str, str]:
         "roles": roles(summary),
         "transitions": transitions(summary),
         "after_answer": after_answer(summary),
+        "plane": plane(summary),
     }
     return {name: drawing.alone(plot) for name, plot in drawn.items() if plot}
 
@@ -142,15 +143,55 @@ def after_answer(summary: Summary) -> str:
     return drawing.svg("after", (WIDTH, 38 + rows * (high + 14)), title, said, body)
 
 
+def plane(summary: Summary) -> str:
+    """Draw the traces on the plane of form (consistency) against grounding."""
+    cells, limits = summary["all"]["plane"], summary["thresholds"]
+    if not cells:
+        return ""
+    size, left, top = 420.0, 62.0, 40.0
+    n = limits["cells"]
+    x, y = drawing.scale(0, 1, left, left + size), drawing.scale(0, 1, top + size, top)
+    body = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        body.append(drawing.line(left, y(share), left + size, y(share), "grid"))
+        body.append(drawing.line(x(share), top, x(share), top + size, "grid"))
+        body.append(drawing.text(left - 8, y(share) + 4, f"{share:.2f}", "soft end"))
+        body.append(drawing.text(x(share), top + size + 18, f"{100 * share:.0f} %", "soft mid"))
+    form, ground = limits["high_form"], limits["low_grounding"]
+    body.append(drawing.line(left, y(form), x(ground), y(form), "bound"))
+    body.append(drawing.line(x(ground), y(form), x(ground), top, "bound"))
+    most = max(count for _, _, count in cells)
+    for i, j, count in cells:
+        suspect = (j + 0.5) / n >= form and (i + 0.5) / n < ground
+        fill = COLOURS["backtrack" if suspect else "compute"]
+        radius = max(2.0, 0.5 * size / n * (count / most) ** 0.5)
+        body.append(
+            f'<circle fill="{fill}" fill-opacity="0.8" cx="{x((i + 0.5) / n):.1f}" '
+            f'cy="{y((j + 0.5) / n):.1f}" r="{radius:.1f}"/>'
+        )
+    body.append(drawing.text(0, 18, "consistency of the steps", "soft"))
+    label = "statements that hold, of those that can be checked"
+    body.append(drawing.text(left + size / 2, top + size + 40, label, "soft mid"))
+    flagged = summary["all"]["ungrounded"]
+    body.append(drawing.text(left + size + 16, top + 14, f"{flagged:,} of", "head"))
+    shown = sum(count for _, _, count in cells)
+    for row, said in enumerate(
+        (
+            f"{shown:,} traces with",
+            f"{limits['least_checkable']} checkable",
+            "statements or more",
+            "are flagged: form",
+            "without ground",
+        )
+    ):
+        body.append(drawing.text(left + size + 16, top + 34 + 18 * row, said, "soft"))
+    said = f"{flagged} of {shown} traces have high consistency and low grounding"
+    return drawing.svg("plane", (WIDTH, top + size + 50), "Form against grounding", said, body)
+
+
 LOOPS = (
     "A loop repeats one block up to the end of the trace. Mixed are traces with 1 % or more of "
     "their letters in a script that the question has none of."
-)
-
-
-GROUNDING = (
-    "Equations and comparisons whose truth can be known, and those of them that hold; of the "
-    "traces that have some, the share that holds."
 )
 
 
@@ -180,9 +221,10 @@ def page(summary: Summary) -> str:
         ["The first step that holds the final answer as a result, and what comes after it."],
         _table(["model", *ANSWER_COLUMNS], _cells(groups, ANSWER_COLUMNS)),
         ["![tokens after the answer](after_answer.svg)"] if everything["reached"] else [],
-        ["## Grounding"],
-        [GROUNDING],
+        ["## Form and grounding"],
+        [_grounding(summary)],
         _table(["model", *GROUND_COLUMNS], _cells(groups, GROUND_COLUMNS)),
+        ["![form against grounding](plane.svg)"] if everything["plane"] else [],
         ["## Roles"],
         _table(["model", *heads], shares),
         ["![roles](roles.svg)"],
@@ -196,13 +238,15 @@ def page(summary: Summary) -> str:
 
 def lines(summary: Summary) -> Iterator[str]:
     """Say in a line what each model's traces are like, the largest sets first."""
-    for name, group in [*_groups(summary)][:6]:
+    groups = [*_groups(summary)]
+    for name, group in groups[: 6 if len(groups) > 2 else 1]:
         after = group["share_after_answer"]
         yield (
             f"{name}: {group['traces']:,} traces, {_middle(group['steps'])} steps, "
             f"{_middle(group['tokens'])} tokens, {_mean(group['markers_per_1k'])} markers per 1k, "
-            f"{_share(after)} after the answer, {group['loops']:,} loops, "
-            f"{group['truncated']:,} truncated"
+            f"{_share(after)} after the answer, {_middle(group['consistency'], 2)} consistent, "
+            f"{_hold(group)} of statements hold, {group['loops']:,} loops, "
+            f"{group['truncated']:,} truncated, {group['ungrounded']:,} flagged"
         )
     if summary["unparsed"]:
         yield f"{summary['unparsed']:,} rows were not analyzed: unparsed.jsonl has the reasons"
@@ -213,8 +257,18 @@ def _groups(summary: Summary) -> Iterator[tuple[str, Group]]:
     yield from summary["models"].items()
 
 
-def _middle(values: Mapping[str, float] | None) -> str:
-    return NONE if values is None else f"{values['p50']:,.0f}"
+def _two(values: Mapping[str, float] | None) -> str:
+    if values is None:
+        return NONE
+    return f"{values['p50']:.2f} ({values['p10']:.2f}–{values['p90']:.2f})"
+
+
+def _middle(values: Mapping[str, float] | None, places: int = 0) -> str:
+    return NONE if values is None else f"{values['p50']:,.{places}f}"
+
+
+def _hold(group: Group) -> str:
+    return f"{group['holding'] / group['checkable']:.1%}" if group["checkable"] else NONE
 
 
 def _spread(values: Mapping[str, float] | None) -> str:
@@ -229,6 +283,17 @@ def _mean(values: Mapping[str, float] | None) -> str:
 
 def _share(values: Mapping[str, float] | None, key: str = "p50") -> str:
     return NONE if values is None else f"{values[key]:.0%}"
+
+
+def _grounding(summary: Summary) -> str:
+    limits = summary["thresholds"]
+    return (
+        "Consistency is the share of steps that follow from what came before, as a lexical rule "
+        "estimates it. Checkable are equations and comparisons whose truth can be known. Flagged "
+        f"are traces with a consistency of {limits['high_form']:g} or more of which less than "
+        f"{limits['low_grounding']:.0%} of {limits['least_checkable']} or more checkable "
+        "statements hold."
+    )
 
 
 Columns = Mapping[str, Callable[[Group], str]]
@@ -253,11 +318,12 @@ ANSWER_COLUMNS: Columns = {
 
 
 GROUND_COLUMNS: Columns = {
+    "consistency": lambda g: _two(g["consistency"]),
     "checkable": lambda g: f"{g['checkable']:,}",
-    "hold": lambda g: f"{g['holding'] / g['checkable']:.1%}" if g["checkable"] else NONE,
-    "traces with some": lambda g: f"{g['grounding']['n']:,}" if g["grounding"] else "0",
-    "share in a trace (mean)": lambda g: _share(g["grounding"], "mean"),
-    "tenth percentile": lambda g: _share(g["grounding"], "p10"),
+    "hold": lambda g: _hold(g),
+    "share that holds in a trace (mean)": lambda g: percent((g["grounding"] or {}).get("mean")),
+    "tenth percentile": lambda g: percent((g["grounding"] or {}).get("p10")),
+    "flagged": lambda g: f"{g['ungrounded']:,}",
 }
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from skythought import steps
 from skythought.records import Trace
-from skythought.structure import language, loops, reached, roles, statements
+from skythought.structure import consistency, language, loops, reached, roles, statements
 from skythought.structure.grounding import Truth, check
 from skythought.structure.roles import Role
 from skythought.structure.statements import Statement
@@ -26,6 +26,11 @@ from skythought.structure.symbols import mentioned
 
 # What counts as a token where nothing better is known: a word, a digit, any other sign.
 TOKEN = re.compile(r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff]+|\S")
+
+HIGH_FORM = 0.55  # consistency from which a trace counts as well structured: 96 % of real ones
+LOW_GROUNDING = 0.8  # grounding below which its statements do not support it
+LEAST_CHECKABLE = 5  # statements without which grounding says little of a trace
+UNGROUNDED = "ungrounded"
 
 TokenCount = Callable[[str], int]
 
@@ -63,9 +68,11 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     loop: bool  # the same block again and again, up to the end
     foreign: float  # share of letters in scripts that the question has none of
     truncated: bool  # cut off by a limit of tokens
+    consistency: float | None  # expected share of steps that follow, 0 to 1; null without steps
     checkable: int  # statements of which the truth is known
     holding: int  # those of them that hold
     grounding: float | None  # share that holds, 0 to 1; null where nothing is checkable
+    flag: str  # ungrounded: high structure with low grounding; "" where there is nothing to say
 
 
 def text_of(trace: Trace) -> str:
@@ -142,6 +149,9 @@ def measure(
     markers = sum(len(part.markers) for part in parts)
     truths = Counter(truth for part in parts for truth in part.truths)
     checkable = truths["holds"] + truths["fails"]
+    grounding = truths["holds"] / checkable if checkable else None
+    after = trace.answer if text is trace.thought else ""
+    form = consistency.consistency(question, [part.text for part in parts], after)
     answer = reached.final(trace.answer)
     at = reached.first([part.text for part in parts], answer, question)
     return Measures(
@@ -161,7 +171,16 @@ def measure(
         loop=bool(loops.loop(text)),
         foreign=language.foreign(text, question),
         truncated=trace.finish == "length",
+        consistency=form,
         checkable=checkable,
         holding=truths["holds"],
-        grounding=truths["holds"] / checkable if checkable else None,
+        grounding=grounding,
+        flag=flag(form, grounding, checkable),
     )
+
+
+def flag(form: float | None, grounding: float | None, checkable: int) -> str:
+    """Name what is suspicious of a trace: plausible nonsense has form and no ground."""
+    if form is None or grounding is None or checkable < LEAST_CHECKABLE:
+        return ""
+    return UNGROUNDED if form >= HIGH_FORM and grounding < LOW_GROUNDING else ""

@@ -18,15 +18,15 @@ SUPPOSED = re.compile(
     r"\b(?:if|suppose|supposing|assum(?:e|es|ing)|unless|whether|imagine|hypothetically"
     r"|would (?:mean|imply|give)|not|never|isn't|doesn't|wouldn't|instead of"
     r"|rather than|misread\w*|mistak\w+|thought|claim\w*|should (?:be|equal)|trying"
-    r"|solve|test|verify that|inequality|condition|or if)\b[^\n]{0,70}$"
+    r"|solve|testing?|verify that|inequality|condition|or if|equality|to be equal)\b[^\n]{0,70}$"
     r"|\b(?:maybe|perhaps|possibly|recogni[sz]e that)\b.{0,12}$",
     re.IGNORECASE,
 )
 # Right behind: it is taken back.
 REFUTED = re.compile(
-    r"^[\s$)\\\]*]*(?:(?:[.,;:—-]|and|but|→|=>|\\\)|\\\])\s*){0,3}"
-    r"(?:(?:which|that|this|it)(?: \w+)? )?"
-    r"(?:(?:is|are|'s|was|would be) )?(?:a |clearly |obviously |again )?"
+    r"^[\s$)\\\]*]*(?:(?:[.,;:—-]|and|but|wait|→|=>|\\\)|\\\])\s*){0,4}"
+    r"(?:(?:which|that|this|it)(?: \w+)? ?)?"
+    r"(?:(?:is|are|'s|’s|was|would be) )?(?:a |clearly |obviously |again )?"
     r"(?:not (?:true|correct|valid|possible|right|zero)|contradict\w*|impossible"
     r"|false\b|incorrect|wrong\b|invalid|doesn't (?:hold|work|match)|does not (?:hold|work|match)"
     r"|isn't (?:true|right|correct|possible)|cannot be|can't be|✗|✘|❌)",
@@ -37,6 +37,18 @@ REFUTED_LATER = re.compile(
     r"(?:not (?:true|possible|correct|valid)|impossible|false|wrong|incorrect|a contradiction)",
     re.IGNORECASE,
 )
+# Behind the chain that it is in.
+REFUTED_CHAIN = re.compile(
+    r"^(?:\s*[=≈][^.!?\n]{1,40})?(?:\.\d+)?[\s$)]*[.,;:]\s*"
+    r"(?:impossible|contradiction|not possible|not equal|no\.|which is (?:false|impossible))",
+    re.IGNORECASE,
+)
+# In the line above: what follows is an equation that is being solved.
+SOLVING = re.compile(
+    r"both sides|equal|\b(?:need|equat|would\b|require|if\b|set\b|substitut|plug)"
+    r"|\b(?:multiply|divide) by",
+    re.IGNORECASE,
+)
 # A line that announces the next one.
 ABOVE = re.compile(r"([^\n.!?]{0,100}):\s*\n\s*(?:\\[(\[]|\$\$?)?\s*$")
 
@@ -44,12 +56,14 @@ ABOVE = re.compile(r"([^\n.!?]{0,100}):\s*\n\s*(?:\\[(\[]|\$\$?)?\s*$")
 def stated(text: str, start: int, end: int) -> bool:
     """Say whether what stands at a place of a text is claimed there."""
     behind = text[end : end + REACH]
-    if asked(behind) or REFUTED.search(behind) or REFUTED_LATER.search(behind):
+    if asked(behind) or any(r.search(behind) for r in (REFUTED, REFUTED_LATER, REFUTED_CHAIN)):
         return False
     before = text[max(0, start - REACH) : start]
     clause = CLAUSE.split(before)[-1]
     if not clause.strip(" $\\([") and (above := ABOVE.search(before)):
         clause = CLAUSE.split(above[1])[-1]
+        if SOLVING.search(above[1]):
+            return False
     return not SUPPOSED.search(clause)
 
 

@@ -10,6 +10,7 @@ r"""Whether what a text states is true: exact arithmetic, nothing of it is run a
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -27,12 +28,14 @@ from skythought.structure.values import (
     bounds,
     equal,
     has_names,
+    near,
     terms,
     value,
 )
 
 Truth = Literal["holds", "fails", "unknown"]
 MAX_CHARS = 300  # of a side
+IMPRECISE = 200  # an approximation that is wrong by less than one part in so many is not judged
 MAX_WORK = 3_000  # products of terms in one reading
 
 
@@ -86,8 +89,17 @@ def check(statement: Statement) -> Truth:
         congruence = statement._replace(relation="≡", modulus=statement.near)
         if _judge(*ways[0], congruence) == "holds":
             return "unknown"
-    meant = (_judge(*cut, statement) == "holds" for cut in parts(*ways[0]))
-    return "unknown" if is_part(*ways[0]) or any(meant) else "fails"
+    if _is_hundredfold(*ways[0]):
+        return "unknown"
+    if statement.relation not in ("=", "≈"):
+        return "fails"
+    for left, right in ways:
+        if is_part(left, right) or _is_binary(left, right, statement):
+            return "unknown"
+        meant = {_judge(*cut, statement) for cut in parts(left, right)}
+        if "holds" in meant or ("unknown" in meant and not has_names(left + right)):
+            return "unknown"
+    return "fails"
 
 
 def _judge(left: str, right: str, statement: Statement) -> Truth | None:
@@ -124,6 +136,8 @@ def _nearly(
     left: str, right: str, apart: tuple[Fraction, Fraction], sign: str, algebra: Algebra
 ) -> Truth:
     """Judge two sides that differ, by so much that lies between two bounds."""
+    if apart[0] <= 0 <= apart[1]:  # as near as can be told
+        return "holds" if sign == "≈" or apart[0] == apart[1] else "unknown"
     most = max(abs(apart[0]), abs(apart[1]))
     for written in (literal(left), literal(right)):
         if written and _is_rounding(written, most, sign):
@@ -131,7 +145,8 @@ def _nearly(
     allowed = slack(left, algebra) + slack(right, algebra)
     if allowed and most <= allowed:  # its operands are rounded themselves
         return "holds" if sign == "≈" else "unknown"
-    return "fails"
+    size = near(value(left, algebra)) if sign == "≈" else None
+    return "unknown" if size is not None and most <= abs(size) / IMPRECISE else "fails"
 
 
 def _is_rounding(written: Literally, apart: Fraction, sign: str) -> bool:
@@ -143,6 +158,23 @@ def _is_rounding(written: Literally, apart: Fraction, sign: str) -> bool:
 
 def _rounded(left: str, right: str) -> bool:
     return any(n is not None and n.places > 0 for n in (literal(left), literal(right)))
+
+
+def _is_hundredfold(left: str, right: str) -> bool:
+    """Say whether a number is stated to be a hundred times itself: dollars and cents."""
+    if not literal(left) and not literal(right):
+        return False
+    try:
+        a, b = (value(side, Algebra(MAX_WORK)).rational for side in (left, right))
+    except (Unread, Undefined, TooLarge):
+        return False
+    return a is not None and b is not None and a != 0 and b in (100 * a, a / 100)
+
+
+def _is_binary(left: str, right: str, statement: Statement) -> bool:
+    """Say whether a number is stated to be what it is in base two."""
+    ones = re.fullmatch(r"[01]{4,60}", right)
+    return bool(ones) and _judge(left, str(int(right, 2)), statement) == "holds"
 
 
 def _congruent(a: Value, b: Value, modulus: int, sign: str) -> Truth:

@@ -10,7 +10,7 @@ from skythought.structure.values import Algebra, TooLarge, Undefined, Unread, ne
 
 LITERAL = re.compile(
     r"\(?\s*-?\s*(?P<whole>\d+)(?:\.(?P<places>\d+))?"
-    r"(?:/(?P<share>100)\)|\*\s*10\^\{?(?P<power>-?\d{1,2})\}?|\*(?P<scale>\d+)\)?)?\)?"
+    r"(?:/(?P<share>100)\)|\*\s*10\^\{?(?P<power>-?\d{1,2})\}?|\*(?P<scale>12|10+)\))?\)?"
 )
 DECIMAL = re.compile(r"(?<![\d.])\d+\.\d+")
 MAX_DECIMALS = 6  # of a side, of which the rounding is looked at

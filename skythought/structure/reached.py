@@ -39,6 +39,7 @@ CHOICE = (
     r"[\s:($*{]*(?:\\text\{)?[\s(]*"
 )
 FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]{1,60})\}\s*\{([^{}]{1,60})\}|(\d)\s*(\d))")
+OVER = re.compile(r"(?<![\d./,])(\d{1,20})/(\d{1,20})(?![\d/,]|\.\d)")
 ROOT = re.compile(r"\\?sqrt")
 NOISE = re.compile(
     r"\\(?:left|right|displaystyle|!|,|;|:|quad|text(?:bf)?|mathrm|mathbf|operatorname)(?![a-zA-Z])"
@@ -51,6 +52,9 @@ def final(solution: str) -> str:
     boxed = formats.last_boxed(solution)
     if boxed is None:
         number = formats.final_number(solution)
+        over = OVER.findall(solution)
+        if number and over and over[-1][1] == number:
+            return "/".join(over[-1])
         return number_form(number.lstrip("-")) if number and len(number) <= LONGEST else ""
     found = NUMBER.findall(boxed)
     if len(found) == 1 and re.fullmatch(r"[^\d]*", NUMBER.sub("", boxed)) and not _formula(boxed):

@@ -62,6 +62,8 @@ def parts(left: str, right: str) -> list[tuple[str, str]]:
         division = re.fullmatch(rf"({NUMBER}) ?/ ?({NUMBER})", left)
         if division and re.match(rf"{NUMBER}\*{re.escape(division[2])}(?![\d.])", right):
             found += [(division[1], right), (f"floor({left})*{division[2]}", right)]
+    if " mod " in left:
+        found.append((left.rpartition(" mod ")[2], right))
     powers = [(POWER.sub(r"\1^{\2}", a), a) for a in (left, right)]
     found += [(powers[0][0], right), (left, powers[1][0]), (powers[0][0], powers[1][0])]
     return [pair for pair in dict.fromkeys(found) if pair != (left, right)]
@@ -99,10 +101,14 @@ def readings(text: str) -> list[str]:
         texts = [t.replace("¬", sign) for t in texts for sign in ("", "-")]
     if "§" in text:
         texts = [new for t in texts for new in (MIXED.sub(r"(\1+\2)", t), t.replace("§", "*"))]
+    if "@" in text:
+        first, _, last = text.partition("@")
+        texts = [new for t in texts for new in (t.replace("@", ""), first, last)]
     if "¤" in text:
         texts = [new for t in texts for new in (SCALE.sub(r"(\1*\2)", t), SCALE.sub(r"\1", t))]
     if "¶" in text:
-        texts = [new for t in texts for new in (t.replace("¶", ""), _without_asides(t))]
+        texts = [new for t in texts for new in (t.replace("¶", "*"), _without_asides(t))]
+    texts = [t for t in texts if t.strip()]
     return [t.replace("§", "*").replace("¶", "").replace("¬", "-") for t in texts]
 
 

@@ -15,18 +15,19 @@ MAX_LINE = 50_000  # characters; longer lines are nobody's mathematics
 MAX_NUMBER = 60  # characters of a number; longer ones are nothing that a person checks
 
 LETTER = "[^\\W\\d_¹²³⁰-ₜ¼-¾⅐-⅞]"
+GROUPED = re.compile(r"\d+,\d{3}")
 FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 TOKEN = re.compile(
     rf"""
     (?P<space>[^\S\n]+|&|\\[,;:!\ ]
         |\\(?:quad|qquad|left|right|displaystyle|textstyle|limits)(?![a-zA-Z])
-        |\\[bB]igg?[lr]?(?![a-zA-Z])|\\[()\[\]]|\\\$|\$|€|£|\\boxed(?=\s*\{{)
+        |\\[bB]igg?[lr]?(?![a-zA-Z])|\\[()]|\\\$|\$(?!\$)|€|£|\\boxed(?=\s*\{{)
         |\\(?:begin|end)\{{(?:align|aligned|equation|gather|split|gathered)\*?\}}|~|`)
-  | (?P<row>\n[^\S\n]*|\\\\)
+  | (?P<row>\n[^\S\n]*|\\\\|\\[\[\]]|\$\$)
   | (?P<clock>(?<![\d.])\d{{1,2}}:\d{{2}}(?!\d)|(?<![\d/])\d{{1,2}}/\d{{1,2}}/\d{{4}}(?!\d))
   | (?P<ordinal>\d+(?:st|nd|rd|th)\b)
-  | (?P<num>(?<==)\d{{1,3}}(?=,\d{{3}}[-+*/×])
-        |\d{{1,3}}(?:(?:,|\{{,\}}|\\,)\d{{3}}){{1,9}}(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|(?<![\w.])\.\d+)
+  | (?P<num>\d{{1,3}}(?:(?:,(?:\\!)?|\{{,\}}|\\,)\d{{3}}){{1,9}}(?!\d)(?:\.\d+)?
+        |\d+(?:\.\d+)?|(?<![\w.])\.\d+)
   | (?P<dots>\.\.+|…|\\[lcd]?dots[a-z]?(?![a-zA-Z]))
   | (?P<textual>\\(?:text|mathrm|mbox|textbf|textrm|textit|mathbf|operatorname)\s*
         \{{[^{{}}\n]{{0,80}}\}})
@@ -34,7 +35,7 @@ TOKEN = re.compile(
   | (?P<arrow><?[=-]{{1,4}}>|<-{{1,4}}|[→⇒⟹⇔↔⟶←∴])
   | (?P<rel><=|>=|!=|[=<>≈≅≃≠≤≥≡≢]{{1,4}})
   | (?P<sub>{LETTER}(?:_\{{[^{{}}\n]{{1,20}}\}}|_\w|[₀-₉]+|\d+(?![\w.])))
-  | (?P<word>{LETTER}+(?:['’-]{LETTER}+)*)
+  | (?P<word>{LETTER}+(?:['’]{LETTER}+)*(?:-{LETTER}{{2,}})*)
   | (?P<power>\*\*|\^|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)
   | (?P<vulgar>[¼-¾⅐-⅞])
   | (?P<op>[-+*/×·⋅∙•÷−–±])
@@ -104,6 +105,8 @@ def scan(text: str) -> list[Token]:
             spaced = True
             continue
         kind, written = _token(group, match[0])
+        if kind == "num" and found and found[-1].kind == "rel" and GROUPED.fullmatch(match[0]):
+            written = match[0].replace(",", "@")  # 7*21=147,147+53=200
         if kind == "op" and written == "*" and _emphasis(text, match.start(), match.end()):
             spaced = True
             continue
@@ -139,7 +142,7 @@ def _without_long_lines(text: str) -> str:
 def _token(group: str, text: str) -> tuple[str, str]:
     """Name the kind of a token and write it as `formula` reads it."""
     if group == "num":
-        number = text.replace("{,}", "").replace("\\,", "").replace(",", "")
+        number = re.sub(r"[^\d.]", "", text)
         return ("num" if len(number) <= MAX_NUMBER else "bad"), number
     if group == "rel":
         return ("rel", RELATIONS[text]) if text in RELATIONS else ("bad", text)

@@ -1,6 +1,6 @@
 """Reads one side of a statement from tokens: as far as a formula goes, over its units and words.
 
-    5 trees × 6 lemons/tree = ...  ->  "5 * 6", with the units trees, lemons, tree
+    5 trees × 6 lemons/tree = ...  ->  "5*6", with the units trees, lemons, tree
 
 What is written is for `formula.read`, with marks for what may be read in two ways:
 
@@ -10,6 +10,7 @@ What is written is for `formula.read`, with marks for what may be read in two wa
 | § | a fraction behind a whole number | a mixed number, or a factor |
 | ¤ | the number that a dozen or a thousand is | a factor, or a unit |
 | ¬ | the number behind a line's first dash | a minus, or the bullet of a list |
+| @ | three digits behind a comma | a part of a number, or another number |
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from skythought.structure.words import (
     STOP,
 )
 
+UNSURE = "?"
 MAX_UNITS = 4  # words in a row that may name a unit
 MAX_TOKENS = 150  # of one side
 MAX_DEPTH = 20
@@ -122,6 +124,8 @@ class _Reader:
             self.at += 1
             self.open.append((")", self.at, True))
             return self.put(f"{token.text}(", operand=True)
+        if kind == "word" and is_segment(token.text):
+            return self.put(f"X_{{{token.text}}}")
         return kind == "word" and self.word_before(token.text.lower())
 
     def word_before(self, word: str) -> bool:
@@ -173,6 +177,7 @@ class _Reader:
             if not words or any(word.strip(".,:;") in STOP for word in words):
                 return False
             self.units.update(words)
+            self.names += 1
             self.at += 1
             return True
         return kind == "word" and self.word_behind(token)
@@ -219,6 +224,7 @@ class _Reader:
             if after and times and (after.kind == "num" or (after.text == "(" and after.spaced)):
                 return self.put("*", operand=True)
             if re.fullmatch(r"x_\{\d+\}", token.text) and last.kind == "num":
+                self.units.add(UNSURE)  # 3x4, or a lost power
                 return self.put(f"*{token.text[3:-1]}")
             return last.kind in ("num", "sym", "close", "mark") and (
                 not self.article(token) and self.put(f" {token.text}")
@@ -281,6 +287,9 @@ class _Reader:
         for words, sign in OPERATORS:
             if word == words[0] and self.said(words):
                 return self.operator(words, sign)
+        if word in ("squared", "cubed") and self.names:  # meters squared
+            self.at += 1
+            return True
         if word in BEHIND:
             return self.put(BEHIND[word])
         if word == "of" and self.share():
@@ -294,6 +303,8 @@ class _Reader:
             return not self.names and self.put(f"¤{SCALES[word]}")
         if word in STOP and word != "times":
             return False
+        if is_segment(token.text):
+            return not self.names and self.put(f" X_{{{token.text}}}")
         glued = not token.spaced and self.tokens[self.at - 1].kind in ("num", "close")
         if glued and len(word) <= 3 and token.text not in SHORT_UNITS:
             return self.put(" ".join(token.text))  # 2ab
@@ -342,6 +353,11 @@ class _Reader:
         return token.text in ("a", "A", "I") and after is not None and after.kind == "word"
 
     def is_unit(self, token: Token) -> bool:
-        return token.kind == "word" and (
-            token.text in SHORT_UNITS or token.text.lower() not in STOP | NUMBERS.keys()
-        )
+        if token.kind != "word" or is_segment(token.text):
+            return False
+        return token.text in SHORT_UNITS or token.text.lower() not in STOP | NUMBERS.keys()
+
+
+def is_segment(word: str) -> bool:
+    """Say whether a word is the name of a segment or an angle: AB, ABC."""
+    return word.isupper() and len(word) in (2, 3) and word not in SHORT_UNITS

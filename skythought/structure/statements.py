@@ -1,7 +1,7 @@
 r"""What a text states: equations, comparisons and congruences, with their places in it.
 
     find("So 5 trees × 6 lemons/tree = 30 lemons.")
-        -> [Statement(3, 42, "5 * 6", "=", "30", ...)]
+        -> [Statement(3, 38, "5*6", "=", "30", ...)]
 
 A chain a = b = c states a = b and b = c. In prose, "is", "equals" and the like state something of a
 formula: "20% of 50 is 10". What is asked, supposed, denied or refuted is not stated (`claims.py`).
@@ -17,16 +17,19 @@ from typing import NamedTuple
 
 from skythought.structure import claims
 from skythought.structure.scan import Token, scan
-from skythought.structure.sides import Side, side
+from skythought.structure.sides import UNSURE, Side, side
 from skythought.structure.words import CONTINUES, IS, LABELS, PLAIN, STOP, UNFINISHED, kinds
 
 MAX_LEFT = 80  # tokens before a sign in which its left side is looked for
 MAX_LEFT_WORD = 30  # and before a word
+MAX_RELATIONS = 20_000  # signs and verbs of a text; what follows is not read
 NEAR = 500  # characters before a statement in which a modulus is looked for
-MODULUS = re.compile(r"\bmod(?:ulo)?[\s{]*(\d{1,9})\b", re.IGNORECASE)
-BARE = frozenset("0123456789.-%$ ")
+MODULUS = re.compile(r"\bmod(?:ulo)?[\s{$]*(\d{1,9})\b", re.IGNORECASE)
+BARE = re.compile(r"[\d.@ ]*%?")
 SHARE = re.compile(r"\d+/\d+|\\frac\{\d+\}\{\d+\}|\\pi +/\d+")
-OPERATOR = re.compile(r"[-+*/%]|mod|sqrt|frac")
+GROUP = re.compile(r", (\d{3})(?![\d,])")
+DIVISION = re.compile(r"\d+ ?/ ?\d+|\\frac\{\d+\}\{\d+\}")
+OPERATOR = re.compile(r"[-+*/%!^(¤]|mod|sqrt|frac|binom")
 MONEY = re.compile(r"\$|\bdollar"), re.compile(r"¢|\bcents?\b")
 
 
@@ -41,8 +44,7 @@ class Statement(NamedTuple):
     modulus: str = ""  # of a congruence
     near: str = ""  # the modulus last named before: an = may mean a congruence
     mixed: bool = False  # units of one kind that differ: hours and minutes
-    words: bool = False  # units or words were left out
-    shown: bool = False  # a member of a longer chain, or announced as simplified
+    shown: bool = False  # in a chain that began before
 
 
 def find(text: str) -> list[Statement]:
@@ -65,6 +67,9 @@ def _in_context(text: str, found: Statement, moduli: Sequence[tuple[int, str]]) 
     known = bisect.bisect(moduli, (found.start, ""))
     end, modulus = moduli[known - 1] if known else (0, "")
     mixed = found.mixed or _is_money(text[found.start : found.end])
+    group = GROUP.match(text, found.end)
+    if group and found.right.isdigit() and len(found.right) <= 3:
+        found = found._replace(right=f"{found.right}@{group[1]}")  # 272*253=68, 816
     return found._replace(near=modulus if found.start - end < NEAR else "", mixed=mixed)
 
 
@@ -102,8 +107,10 @@ def _all(tokens: Sequence[Token]) -> list[Statement]:
 
 def _relations(tokens: Sequence[Token]) -> list[_Relation]:
     """List the signs and words that can relate two formulas."""
-    found = []
+    found: list[_Relation] = []
     for at, token in enumerate(tokens):
+        if len(found) == MAX_RELATIONS:
+            break
         if token.kind == "rel":
             found.append(_Relation(at, at + 1, token.text, said=False))
         elif token.kind == "word" and token.text.lower() in IS and at:
@@ -145,14 +152,18 @@ def _begins(tokens: Sequence[Token], at: int, found: Side, *, said: bool, which:
     if at == 0:
         return True
     before = tokens[at - 1]
+    if before.kind == "open" and at > 1 and tokens[at - 2].kind in ("prefix", "call"):
+        return False
     if before.kind in ("op", "power", "mark", "prefix", "call", "num", "close", "bad", "sym"):
         return False
     if tokens[at].kind == "op":
-        bare = set(found.text[1:]) <= BARE
+        bare = is_bare(found.text)
         if tokens[at].text == "+" or (bare and before.kind != "rel"):
             return False  # 9900, +100 = 10000
         if before.kind not in ("row", "end", "open", "rel"):
             return False
+    if before.text == ":" and at > 1 and tokens[at - 2].kind == "num" and not tokens[at].spaced:
+        return False  # 520:650 = 4:5
     if before.kind == "row":
         return at < 2 or tokens[at - 2].kind not in ("op", "power")
     if before.kind in ("word", "text"):
@@ -162,11 +173,12 @@ def _begins(tokens: Sequence[Token], at: int, found: Side, *, said: bool, which:
             return False
         if word in CONTINUES or word in LABELS:
             return False
-        if tokens[at].text == "(" and (not tokens[at].spaced or _is_aside(found.text)):
+        aside = _is_aside(found.text) or re.match(r"\(\d+\)", found.text)
+        if tokens[at].text == "(" and (not tokens[at].spaced or aside):
             return False  # log₂(8), babies (15)
         if _continues(tokens, at) or (said and word in IS and not which):
             return False
-        if set(found.text) <= BARE:
+        if is_bare(found.text):
             return word in PLAIN
     return True
 
@@ -199,6 +211,8 @@ def _right(tokens: Sequence[Token], relation: _Relation, following: int) -> Side
     found = side(tokens, at, following)
     if not found.text:
         return None
+    if relation.said and found.end < len(tokens) and tokens[found.end].kind == "rel":
+        return None
     return found if _ends(tokens, found) else None
 
 
@@ -213,7 +227,7 @@ def _ends(tokens: Sequence[Token], found: Side) -> bool:
         spaced = after.spaced and (later is None or later.spaced)
         return after.text == "-" and spaced and later is not None and later.kind == "word"
     if after.kind == "open":
-        return after.spaced
+        return after.spaced and after.text != "{"
     if after.kind == "word":
         if word == "and" and later is not None:
             fraction = tokens[found.end + 2 : found.end + 3]
@@ -222,37 +236,51 @@ def _ends(tokens: Sequence[Token], found: Side) -> bool:
         return word not in UNFINISHED
     if after.kind == "sym":
         return after.text in ("a", "A", "I")
-    if after.kind == "mark":
-        return after.text == "!"
-    if after.text == "." and later is not None and later.text == "(" and not later.spaced:
-        return False  # 3.(3)
+    if after.text == "." and later is not None:
+        repeating = later.text == "(" and not later.spaced  # 3.(3)
+        return not repeating and later.text != "overline"
+    if after.text == ":" and later is not None and later.kind == "num":
+        return later.spaced  # 520:650 = 4:5
     if after.kind == "bad":
         return after.text in "✓✔✅✗✘❌#\"'"
-    return after.kind in ("rel", "row", "end", "close", "bar", "text")
+    if after.kind == "bar":
+        return after.spaced
+    return after.kind in ("rel", "row", "end", "close", "text")
 
 
 def _statement(
     tokens: Sequence[Token], relation: _Relation, left: tuple[Side, int], right: Side
 ) -> Statement | None:
     a, at = left
-    bare = set(a.text) <= BARE, set(right.text) <= BARE
+    bare = is_bare(a.text), is_bare(right.text)
     if relation.said and not _is_saying(a, right, tokens[at - 1].kind if at else "row"):
         return None
+    between = tokens[at + 1]
+    if relation.said and between.text == "-" and not between.spaced:
+        return None  # a range: 7-8 is $30
     named = " mod " in a.text and at and tokens[at - 1].kind == "rel"
     if named and (relation.said or tokens[at - 1].text == "≡"):
         return None  # the first prime ≡ 1 mod 8 is 17
-    if all(bare) and (a.units or right.units):
-        return None  # 2 hours = 120 minutes
+    fraction = SHARE.fullmatch(a.text) and tokens[at + 1].text == "/"
+    simple = bare[0] or fraction, bare[1] or SHARE.fullmatch(right.text)
+    if all(simple) and (a.units or right.units):
+        return None  # 2 hours = 120 minutes, 3/4 hour = 45 minutes
+    if relation.said and tokens[right.end - 1].text.lower() == "times":
+        return None  # 30 times 30 is three times that
+    begins = at == 0 or tokens[at - 1].kind == "row" or tokens[at - 1].text in ("=", "≡", ";")
+    if bare[0] and relation.sign == "≡" and (a.units or not begins):
+        return None  # 405 numbers ≡ 2 mod 5
     if bare[0] and a.units and relation.sign == "=":
         return None  # 1 franc = 1/5 dollars
     modulus = _modulus(tokens, right.end)
     said, _, divisor = right.text.rpartition(" mod ")
+    divisor = divisor.strip("{}")
     if relation.sign == "≡" and not modulus and divisor.isdigit():
         right, modulus = right._replace(text=said), divisor
     if relation.sign == "≡" and not modulus:
         return None
     text = a.text
-    if "/" in text and _remainder(tokens, right.end):
+    if DIVISION.fullmatch(text) and _remainder(tokens, right.end):
         if not bare[1]:
             return None
         text = f"floor({text})"
@@ -267,29 +295,40 @@ def _statement(
         right.text,
         modulus,
         "",
-        kinds(set(a.units | right.units)),
-        bool(a.units or right.units),
+        kinds(set(a.units | right.units)) or UNSURE in a.units | right.units,
         at > 0 and tokens[at - 1].kind == "rel",
     )
 
 
+def is_bare(text: str) -> bool:
+    """Say whether a side is one number."""
+    return bool(BARE.fullmatch(text.strip().removeprefix("-")))
+
+
 def _is_saying(left: Side, right: Side, before: str) -> bool:
     """Say whether "is" gives the value of a formula: not in 1/5 is 240, or 3 times 13 is 3 * 10."""
-    if set(left.text) <= BARE:
+    if is_bare(left.text):
         return left.text.endswith("%") and right.text.startswith("0.")
-    if SHARE.fullmatch(left.text) or (before == "rel" and not OPERATOR.search(left.text)):
+    if SHARE.fullmatch(left.text) or not OPERATOR.search(left.text):
         return False
-    return set(right.text) <= BARE | {"/", "¤"} or "%" in left.text
+    if before == "rel" and not re.search(r"[-+*/%]", left.text):
+        return False
+    if "¤" in left.text and right.units - left.units:
+        return False  # a dozen is 2 pounds
+    simple = is_bare(re.sub("[/¤]", "", right.text))
+    return simple or "%" in left.text
 
 
 def _remainder(tokens: Sequence[Token], at: int) -> bool:
     """Say whether the remainder of a division is named behind it."""
     depth = 0
+    if [t.kind for t in tokens[at : at + 2]] == ["word", "num"] and tokens[at].text == "and":
+        return True  # 4 weeks and 2 days
     for token in tokens[at : at + 14]:
         depth += (token.kind == "open") - (token.kind == "close")
         if token.kind == "row" or (depth <= 0 and (token.kind == "rel" or token.text in ".;")):
             return False
-        if token.text.lower() in ("remainder", "quotient", "left", "leftover", "r"):
+        if token.text.lower() in ("rem", "remainder", "quotient", "left", "leftover", "r"):
             return True
         if token.text.lower().startswith("remainder"):
             return True

@@ -17,7 +17,13 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-from skythought.structure import Measures
+from skythought.structure import (
+    HIGH_FORM,
+    LEAST_CHECKABLE,
+    LOW_GROUNDING,
+    UNGROUNDED,
+    Measures,
+)
 from skythought.structure.roles import LETTERS
 
 MOST_MODELS = 40
@@ -27,6 +33,13 @@ QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 DIGITS = 3
 FOREIGN = 0.01  # share of letters of another script from which a trace is counted as mixed
 BINS = 10  # of a share, for plots
+
+
+CELLS = 20  # of the plane, along each side
+
+
+def _cell(share: float | None) -> int:
+    return min(CELLS - 1, int(CELLS * (share or 0.0)))
 
 
 class Values:
@@ -72,7 +85,7 @@ def _rounded(value: float) -> float:
 
 NAMES = (
     *("steps", "tokens", "markers_per_1k", "answer_place", "tokens_after_answer"),
-    *("share_after_answer", "repetition", "grounding"),
+    *("share_after_answer", "repetition", "consistency", "grounding"),
 )
 
 
@@ -84,6 +97,7 @@ class Group:
         self.counts: Counter[str] = Counter()
         self.roles: Counter[str] = Counter()
         self.transitions: Counter[str] = Counter()  # two letters: from, to
+        self.plane: Counter[tuple[int, int]] = Counter()  # cells of grounding and consistency
         self.after: Counter[int] = Counter()  # bins of the share of tokens after the answer
 
     def add(self, found: Measures) -> None:
@@ -97,8 +111,12 @@ class Group:
         self.counts[f"counted_by_{found.counted_by}"] += 1
         self.counts["checkable"] += found.checkable
         self.counts["holding"] += found.holding
-        if found.grounding is not None:
-            self.values["grounding"].add(found.grounding)
+        self.counts["ungrounded"] += found.flag == UNGROUNDED
+        for name in ("consistency", "grounding"):
+            if (value := getattr(found, name)) is not None:
+                self.values[name].add(value)
+        if found.checkable >= LEAST_CHECKABLE:
+            self.plane[_cell(found.grounding), _cell(found.consistency)] += 1
         self.roles.update(found.roles)
         self.transitions.update(a + b for a, b in pairwise(found.roles))
         for name in ("steps", "tokens", "markers_per_1k", "repetition"):
@@ -118,6 +136,7 @@ class Group:
         self.roles.update(other.roles)
         self.transitions.update(other.transitions)
         self.after.update(other.after)
+        self.plane.update(other.plane)
 
     def describe(self) -> dict[str, Any]:
         """Give plain values."""
@@ -133,6 +152,7 @@ class Group:
                 role: self._next(letter) for role, letter in LETTERS.items() if self.roles[letter]
             },
             "after_answer_bins": [self.after[i] for i in range(BINS)],
+            "plane": [[*cell, n] for cell, n in sorted(self.plane.items())],
         }
 
     def _next(self, letter: str) -> dict[str, float]:
@@ -173,6 +193,12 @@ class Summary:
             key=lambda name: (-self.groups[name].counts["traces"], name),
         )
         return {
+            "thresholds": {
+                "high_form": HIGH_FORM,
+                "low_grounding": LOW_GROUNDING,
+                "least_checkable": LEAST_CHECKABLE,
+                "cells": CELLS,
+            },
             "all": self.groups[ALL].describe(),
             "models": {name: self.groups[name].describe() for name in models},
         }

@@ -56,6 +56,8 @@ STOP = frozenset(
         *("both", "either", "neither", "never", "isn't", "aren't", "doesn't", "remainder"),
         *("whereas", "although", "though", "unless", "via", "using", "versus", "vs", "else"),
         *("correct", "right", "exactly", "approximately", "roughly", "around", "nearly"),
+        *("tenths", "hundredths", "thousandths", "halves", "thirds", "fourths", "fifths"),
+        *("sixths", "eighths", "ninths", "tenth", "hundredth"),
         *("on", "the", "a", "an", "total", "less", "fewer", "more"),
     )
 ) - {"total", "more", "on"}
@@ -93,7 +95,6 @@ UNFINISHED = frozenset(
         *("remainder", "r", "squared", "cubed", "more", "less", "fewer", "fold", "th"),
     )
 )
-UNFINISHED_PAIRS = frozenset({("to", "the"), ("and", "a"), ("with", "a"), ("with", "remainder")})
 
 # Units of one kind: a sum of several needs converting first.
 KINDS = {
@@ -117,6 +118,7 @@ KINDS = {
 SHORT_UNITS = frozenset(
     (
         *("kg", "cm", "mm", "km", "ml", "mL", "lb", "lbs", "oz", "ft", "hr", "hrs", "min", "mins"),
+        *("MUR", "HRK", "BWP", "EUR", "GBP", "INR", "CAD", "AUD"),
         *("sec", "secs", "mph", "kph", "mi", "yd", "am", "pm", "mg", "USD", "pts", "sq", "pcs"),
     )
 )
