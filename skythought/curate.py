@@ -6,13 +6,15 @@
 Writes the examples, and beside them `<out>.dropped.jsonl` (trace id and reason of each trace left
 out), `<out>.manifest.json` and `<out>.card.md`, the dataset card. Reads run folders, and files of
 any known shape, that `skythought score` has graded; with `--outcome any` nothing needs a verdict.
-Of examples with the same prompt and completion the first is kept. Changes nothing in its inputs.
+Of examples with the same prompt and completion the first is kept, and with `--near-duplicates` of
+those that are nearly so. `--decontaminate` leaves out what answers a problem of a benchmark; the
+passages that show it go to `<out>.contamination.jsonl`. Changes nothing in its inputs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,8 +22,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from skythought import progress, score, shapes, steps, store
+from skythought.curating import Reason, contamination, encoders, screening
 from skythought.errors import UserError
-from skythought.records import Example, Trace, Verdict, digest
+from skythought.records import Example, Problem, Trace, Verdict, digest
+from skythought.tasks import benchmarks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,20 @@ class Config:
     """Leave out thoughts with fewer steps."""
     keep_duplicates: bool = False
     """Keep examples whose prompt and completion are those of another."""
+    duplicates_by: tuple[Literal["example", "question", "response"], ...] = ("example",)
+    """What is compared to find duplicates: prompt and completion, or one of them, or each."""
+    near_duplicates: float | None = None
+    """Leave out what is so like one kept before (0 to 1; say 0.8); needs skythought[curate]."""
+    decontaminate: tuple[str, ...] = ()
+    """Leave out what answers a problem of these: JSONL files, folders, benchmarks by name."""
+    decontaminate_near: float = contamination.NEAR
+    """From which likeness a question with other numbers, names and units counts; 0: copies only."""
+    decontaminate_restated: float = contamination.RESTATED
+    """From which share a problem that a response says again counts; 0 looks at questions only."""
+    decontaminate_encoder: str | None = None
+    """Compare questions by a sentence encoder too: its folder, or URL#model of a server."""
+    decontaminate_cosine: float = 0.9
+    """From which cosine an encoder's finding counts."""
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -58,41 +76,59 @@ def run(config: Config) -> dict[str, Any]:
     for flag, value in (("per-problem", config.per_problem), ("limit", config.limit)):
         if value is not None and value < 1:
             raise UserError(f"--{flag} {value}: give 1 or more")
+    shares = ("near_duplicates", "decontaminate_near", "decontaminate_restated")
+    for name in (*shares, "decontaminate_cosine"):
+        if (share := getattr(config, name)) is not None and not 0 <= share <= 1:
+            raise UserError(f"--{name.replace('_', '-')} {share}: give a share from 0 to 1")
+    chosen: list[Trace] = []
+    problems = list(benchmarks.collect(config.decontaminate))
+    screen = _screen(config, chosen, problems)
     sources = [_load(path, config.outcome) for path in config.runs]
     identity = {
         **{k: v for k, v in store.settings(config).items() if k not in ("out", "runs")},
         "inputs": [digest(traces, verdicts) for traces, verdicts in sources],
+        "benchmarks": digest(problems) if problems else None,
     }
     counts = store.made_already(config.out, "curate", identity)
     if counts is not None:
         progress.say(f"{config.out}: made already with these settings")
         return counts
     kept: list[Example] = []
-    dropped: list[dict[str, str]] = []
-    chosen: list[Trace] = []
+    dropped: list[dict[str, Any]] = []
+    kinds: Counter[str] = Counter()
     per_problem: Counter[str] = Counter()
-    known: set[str] = set()
+    known: dict[str, str] = {}
     for traces, verdicts in sources:
         for trace, reason in judge(traces, verdicts, config, per_problem, known):
             if reason is None and config.limit is not None and len(kept) >= config.limit:
                 reason = "limit"
-            if reason is not None:
-                dropped.append({"trace_id": trace.id, "reason": reason})
+            lessons = [screening.lesson(trace, field) for field in config.duplicates_by]
+            if reason == "duplicate":
+                first = next(known[lesson] for lesson in lessons if lesson in known)
+                why: Reason | None = Reason(reason, f"duplicate of {first}")
+            else:
+                why = Reason(reason, reason) if reason is not None else screen.reason(trace)
+            if why is not None:
+                dropped.append({"trace_id": trace.id, "reason": why.text, **why.evidence})
+                kinds[why.kind] += 1
                 continue
             per_problem[trace.problem_id] += 1
-            known.add(_lesson(trace))
+            known.update(dict.fromkeys(lessons, trace.id))
             chosen.append(trace)
+            screen.keep(trace)
             verdict = verdicts.get(trace.id)
             kept.append(shapes.example(trace, tags=(verdict.outcome if verdict else "not graded",)))
-    reasons = dict(sorted(Counter(row["reason"] for row in dropped).items()))
+    reasons = dict(sorted(kinds.items()))
     left_out = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
     if not kept:
         raise UserError(f"no trace is left of {len(dropped):,}: {left_out}")
     counts = {"kept": len(kept), "dropped": reasons}
-    store.write_records(config.out.with_name(config.out.name + ".dropped.jsonl"), dropped)
+    store.write_records(_beside(config.out, "dropped.jsonl"), dropped)
+    if problems:
+        store.write_records(_beside(config.out, "contamination.jsonl"), screen.found)
     text = card(config.out.name, chosen, reasons, config)
-    store.write_whole(config.out.with_name(config.out.name + ".card.md"), text)
-    part = config.out.with_name(config.out.name + ".part")
+    store.write_whole(_beside(config.out, "card.md"), text)
+    part = _beside(config.out, "part")
     store.write_records(part, kept)
     store.publish(part, config.out, "curate", identity, counts)
     progress.say(f"{config.out}: kept {len(kept):,}; left out: {left_out}")
@@ -104,11 +140,11 @@ def judge(
     verdicts: dict[str, Verdict],
     config: Config,
     per_problem: Counter[str],
-    known: set[str],
+    known: Mapping[str, str],
 ) -> Iterator[tuple[Trace, str | None]]:
     """Give each trace a reason to leave it out, or None.
 
-    The caller counts what it keeps: in `per_problem`, and what it teaches in `known`.
+    The caller counts what it keeps: in `per_problem`, and whose each lesson is in `known`.
     """
     for trace in traces:
         verdict = verdicts.get(trace.id)
@@ -123,7 +159,9 @@ def judge(
             yield trace, f"verdict {verdict.outcome}"
         elif len(steps.split(trace.thought)) < config.min_steps:
             yield trace, "too few steps"
-        elif not config.keep_duplicates and _lesson(trace) in known:
+        elif not config.keep_duplicates and any(
+            screening.lesson(trace, field) in known for field in config.duplicates_by
+        ):
             yield trace, "duplicate"
         elif cap is not None and per_problem[trace.problem_id] >= cap:
             yield trace, "per-problem cap"
@@ -131,9 +169,30 @@ def judge(
             yield trace, None
 
 
-def _lesson(trace: Trace) -> str:
-    """Name what a trace teaches: its prompt and completion, without where they came from."""
-    return digest(trace.messages, trace.thought, trace.answer)
+def _beside(out: Path, name: str) -> Path:
+    return out.with_name(f"{out.name}.{name}")
+
+
+def _screen(
+    config: Config, chosen: list[Trace], problems: list[tuple[str, Problem]]
+) -> screening.Screen:
+    """Make what looks for near-duplicates of the chosen traces and for problems of benchmarks."""
+    encoder = config.decontaminate_encoder
+    if encoder is not None and not problems:
+        raise UserError("--decontaminate-encoder compares with what? give --decontaminate PATH")
+    index = contamination.Benchmarks(
+        problems,
+        near=config.decontaminate_near or None,
+        restated=config.decontaminate_restated or None,
+        encode=encoders.load(encoder) if encoder is not None else None,
+        cosine=config.decontaminate_cosine,
+    )
+    return screening.Screen(
+        near=config.near_duplicates,
+        fields=config.duplicates_by,
+        recall=chosen.__getitem__,
+        benchmarks=index if problems else None,
+    )
 
 
 def card(name: str, traces: list[Trace], dropped: dict[str, int], config: Config) -> str:
@@ -150,6 +209,7 @@ def card(name: str, traces: list[Trace], dropped: dict[str, int], config: Config
         ("problems", f"{len({t.problem_id for t in traces}):,}"),
         ("teachers", ", ".join(f"{model} ({count:,})" for model, count in models.most_common())),
         ("verdict asked for", config.outcome),
+        *_compared(config),
         (
             "completion tokens (median, longest)" if counted else "words (median, longest)",
             f"{middle:,}, {lengths[-1]:,}",
@@ -160,6 +220,16 @@ def card(name: str, traces: list[Trace], dropped: dict[str, int], config: Config
     ]
     table = "\n".join(f"| {key} | {_cell(value)} |" for key, value in rows)
     return f"# Dataset card: {name}\n\n| | |\n|---|---|\n{table}\n"
+
+
+def _compared(config: Config) -> Iterator[tuple[str, str]]:
+    """Say for the card what the examples were compared with."""
+    if config.near_duplicates is not None:
+        by = ", ".join(config.duplicates_by)
+        yield "near-duplicates left out", f"from {config.near_duplicates:g} alike, by {by}"
+    if config.decontaminate:
+        names = ", ".join(Path(name).name for name in config.decontaminate)
+        yield "no answers to the problems of", names
 
 
 def _cell(text: str) -> str:

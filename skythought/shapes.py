@@ -35,7 +35,9 @@ EXPECTED = (
 QUESTIONS = ("problem", "question", "instruction", "prompt")
 RESPONSES = ("response", "output")
 # What score and curate put beside their traces.
-NOT_TRACES = re.compile(r"(?:^|.*\.)(?:verdicts(?:\.[\w-]+)?|dropped|disagreements)\.jsonl")
+NOT_TRACES = re.compile(
+    r"(?:^|.*\.)(?:verdicts(?:\.[\w-]+)?|dropped|disagreements|contamination)\.jsonl"
+)
 TRUNCATED = ("length", "max_tokens")  # as `finish_reason`, of OpenAI's, Google's, Anthropic's APIs
 BATCH = 256  # lines handed to a worker at once
 BATCH_BYTES = 2**22

@@ -48,7 +48,7 @@ EXCEPTIONS = {("skythought.backends.symbolic", "skythought.tasks.toll_roads")}
 
 HEAVY = (
     *("torch", "transformers", "vllm", "ray", "datasets", "trl", "peft", "accelerate"),
-    *("aiohttp", "reasoning_gym"),
+    *("aiohttp", "reasoning_gym", "rensa"),
 )
 FORBIDDEN = ("utils", "util", "helpers", "helper", "common", "misc", "manager", "handler")
 MAX_LINES = 400

@@ -159,7 +159,10 @@ def test_folders(tmp_path: Path) -> None:
         shapes.files(tmp_path)
     b, a = (write(tmp_path / name, SHAPES["messages"]) for name in ("b.jsonl", "a.jsonl"))
     assert shapes.files(tmp_path) == [a, b]
-    beside = ("verdicts.jsonl", "verdicts.judge.jsonl", "dropped.jsonl", "disagreements.jsonl")
+    beside = [
+        *("verdicts.jsonl", "verdicts.judge.jsonl", "dropped.jsonl", "disagreements.jsonl"),
+        "contamination.jsonl",
+    ]
     for name in (*beside, *(f"a.jsonl.{name}" for name in beside)):
         write(tmp_path / name, {"trace_id": "t"})
     assert shapes.files(tmp_path) == [a, b]
