@@ -34,6 +34,7 @@ from skythought.curating.overlap import (
     Weights,
     aligned,
     among,
+    among_sorted,
     covered,
     densest,
 )
@@ -45,7 +46,7 @@ Encode = Callable[[Sequence[str]], NDArray[np.float32]]  # texts -> one row of n
 
 RUN = 8  # words of a run that counts as copied
 PART = 0.65  # of a problem that such runs must make up
-LEAST_SHORT = 2  # words; a problem of fewer is no problem that could be told from others
+LEAST_SHORT = 3  # words; a problem of fewer cannot be told from other texts
 NEAR = 0.8
 RESTATED = 0.55
 LEAST_WEIGHT = 12.0  # natural log units that must be shared where no run of words is
@@ -55,6 +56,7 @@ SHAPE_RUN = 3
 LOOKED_AT = 3  # candidates of a rule
 HEAD = 600  # words of a response in which a problem is restated
 SHORT_HEAD = 100  # in which one of fewer than RUN words is
+LEAST_PART = 0.05  # of a problem's runs of three words that its restatement says as they are
 RARE = 4.5  # weight of a rare word: in about 1 of 90 problems
 SHOWN = 400  # characters of a passage
 
@@ -151,15 +153,22 @@ class Benchmarks:
         self._forms = Weights(self._shape, [row.shape for row in self._phrases])
         self._exact_weights = [self._words.of(text) for text in self._exact]
         self._shape_weights = [self._forms.of(text) for text in self._shape]
+        self._pairs = [grams(text, 2) for text in self._exact]
+        alone = [self._words.alone(text) for text in self._exact]
+        self._rare = [np.where(weights > RARE, weights, 0.0) for weights in alone]
         long = [text if len(text) >= RUN else text[:0] for text in self._exact]
         self._runs = Grams(long, RUN)
         self._shapes = Grams(self._shape, SHAPE_RUN)
         self._threes = Grams(self._exact, SHAPE_RUN)
-        self._short: dict[int, dict[int, int]] = {}
+        self._short: dict[tuple[int, int], int] = {}  # size and hash of a short problem
+        begun: list[int] = []
         for number, text in enumerate(self._exact):
             if LEAST_SHORT <= len(text) < RUN:
                 whole = int(grams(text, len(text))[0])
-                self._short.setdefault(len(text), {}).setdefault(whole, number)
+                self._short.setdefault((len(text), whole), number)
+                begun.append(int(grams(text[:LEAST_SHORT], LEAST_SHORT)[0]))
+        self._sizes = sorted({size for size, _ in self._short}, reverse=True)
+        self._begun = np.array(sorted(set(begun)), dtype=np.uint64)
         self._encode = encode
         if encode is not None:
             self._vectors = _unit(encode(self._texts))
@@ -180,12 +189,12 @@ class Benchmarks:
         if found is None and self._encode is not None:
             found = self._embedded(question)
         if found is None and response and self.restated is not None:
-            said = self._read(response)
+            said = self._read(response, shape=False)
             found = self._copy(said, "response") or self._restated(said, self.restated)
         return found
 
-    def _read(self, text: str) -> _Row:
-        return _row(text, self._reader.read(text))
+    def _read(self, text: str, *, shape: bool = True) -> _Row:
+        return _row(text, self._reader.read(text), shape=shape)
 
     def _copy(self, row: _Row, where: Literal["question", "response"]) -> Hit | None:
         """Look for runs of words that a problem and a text share."""
@@ -209,16 +218,14 @@ class Benchmarks:
     def _whole(self, row: _Row, where: Literal["question", "response"]) -> Hit | None:
         """Look for a short problem that is a sentence of the text."""
         words = row.exact if where == "question" else row.exact[:SHORT_HEAD]
-        for size in sorted(self._short, reverse=True):
-            if size > len(words):
-                continue
-            known = self._short[size]
-            wanted = np.fromiter(known, dtype=np.uint64, count=len(known))
-            made = grams(words, size)
-            for at in np.flatnonzero(among(made, wanted)):
+        if len(words) < LEAST_SHORT:
+            return None
+        begun = np.flatnonzero(among_sorted(grams(words, LEAST_SHORT), self._begun))
+        for size in self._sizes if len(begun) else []:
+            for at in begun[begun <= len(words) - size]:
+                number = self._short.get((size, int(grams(words[at : at + size], size)[0])))
                 place = (row.exact_at[at], row.exact_at[at + size - 1])
-                if _is_sentence(row.text, *_span(row.text, *place)):
-                    number = known[int(made[at])]
+                if number is not None and _is_sentence(row.text, *_span(row.text, *place)):
                     return self._evidence(number, "copy", where, 1.0, row.text, place)
         return None
 
@@ -257,17 +264,19 @@ class Benchmarks:
         """Look for a problem that the beginning of a response says again in other sentences."""
         words = row.exact[:HEAD]
         made, pairs = grams(words, SHAPE_RUN), grams(words, 2)
+        ordered, in_order = np.sort(pairs), np.sort(words)
         best: tuple[float, int] | None = None
-        for number, _ in self._threes.nearest(made, 2 * LOOKED_AT):
+        for number, part in self._threes.nearest(made, 2 * LOOKED_AT):
+            if part < LEAST_PART:
+                break
             problem = self._exact[number]
             weights = self._exact_weights[number]
-            inside = covered(among(grams(problem, 2), pairs), 2, len(problem))
+            inside = covered(among_sorted(self._pairs[number], ordered), 2, len(problem))
             shared = float(weights[inside].sum())
             if shared < LEAST_WEIGHT:
                 continue
-            alone = self._words.alone(problem)
-            rare = np.where(alone > RARE, alone, 0.0)
-            said = float(rare[among(problem, words)].sum() / max(rare.sum(), 1.0))
+            rare = self._rare[number]
+            said = float(rare[among_sorted(problem, in_order)].sum() / max(rare.sum(), 1.0))
             score = (shared / float(weights.sum()) + said) / 2
             if score >= threshold and (best is None or score > best[0]):
                 best = (score, number)
@@ -331,9 +340,9 @@ def _small_words(texts: Iterable[str]) -> set[str]:
     return {exact(token) for token in found}
 
 
-def _row(text: str, read: Text) -> _Row:
-    exact_at = np.flatnonzero(read.exact)
-    shape_at = np.flatnonzero(collapsed(read.shape))
+def _row(text: str, read: Text, *, shape: bool = True) -> _Row:
+    exact_at = read.exact.nonzero()[0]
+    shape_at = collapsed(read.shape).nonzero()[0] if shape else exact_at[:0]
     return _Row(text, read.exact[exact_at], exact_at, read.shape[shape_at], shape_at)
 
 

@@ -146,6 +146,10 @@ class NearDuplicates:
                 return number, alike
         return None
 
+    def has_candidates(self, keys: Keys) -> bool:
+        """Say whether a text with these keys has to be compared at all, without needing it."""
+        return bool(self._table.candidates(keys))
+
     def keep(self, text: str, keys: Keys | None = None) -> None:
         """Take the next text into those kept."""
         self._table.add(self._keys_of(text) if keys is None else keys)

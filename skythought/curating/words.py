@@ -196,14 +196,15 @@ def plain(hashes: Hashes) -> Hashes:
 def collapsed(hashes: Hashes) -> NDArray[np.bool_]:
     """Say which words of a text's shape count: those that say something, a run of a class once."""
     keep: NDArray[np.bool_] = hashes != 0
-    at = np.flatnonzero(keep)
+    at = keep.nonzero()[0]
     said = hashes[at]
-    again = np.zeros(len(at), dtype=bool)
-    again[1:] = (said[1:] == said[:-1]) & np.isin(said[1:], CLASS_HASHES)
-    keep[at[again]] = False
+    again = (said[1:] == said[:-1]).nonzero()[0] + 1
+    classes = [place for place in again.tolist() if int(said[place]) in CLASS_NUMBERS]
+    keep[at[classes]] = False
     return keep
 
 
+CLASS_NUMBERS = frozenset(CLASS_HASHES.tolist())
 STEP = np.uint64(0x9E3779B97F4A7C15)  # odd; 2**64 over the golden ratio
 
 
