@@ -48,7 +48,7 @@ RUN = 8  # words of a run that counts as copied
 PART = 0.65  # of a problem that such runs must make up
 LEAST_SHORT = 3  # words; a problem of fewer cannot be told from other texts
 NEAR = 0.8
-RESTATED = 0.55
+RESTATED = 0.5
 LEAST_WEIGHT = 12.0  # natural log units that must be shared where no run of words is
 PLENTY = 40.0  # where so much is shared, a near-copy counts from a score lower by SLACK
 SLACK = 0.2
@@ -56,8 +56,9 @@ SHAPE_RUN = 3
 LOOKED_AT = 3  # candidates of a rule
 HEAD = 600  # words of a response in which a problem is restated
 SHORT_HEAD = 100  # in which one of fewer than RUN words is
-LEAST_PART = 0.05  # of a problem's runs of three words that its restatement says as they are
+LEAST_PART = 0.02  # of a problem's runs of three words that its restatement says as they are
 RARE = 4.5  # weight of a rare word: in about 1 of 90 problems
+ENOUGH_RARE = 20.0  # weight of all rare words of a problem; with less they do not decide
 SHOWN = 400  # characters of a passage
 
 # How the questions of data sets begin and end, whatever they ask.
@@ -270,13 +271,15 @@ class Benchmarks:
             if part < LEAST_PART:
                 break
             problem = self._exact[number]
+            if len(problem) < RUN:  # what is so short is said as a step of other problems too
+                continue
             weights = self._exact_weights[number]
             inside = covered(among_sorted(self._pairs[number], ordered), 2, len(problem))
             shared = float(weights[inside].sum())
             if shared < LEAST_WEIGHT:
                 continue
             rare = self._rare[number]
-            said = float(rare[among_sorted(problem, in_order)].sum() / max(rare.sum(), 1.0))
+            said = float(rare[among_sorted(problem, in_order)].sum() / max(rare.sum(), ENOUGH_RARE))
             score = (shared / float(weights.sum()) + said) / 2
             if score >= threshold and (best is None or score > best[0]):
                 best = (score, number)

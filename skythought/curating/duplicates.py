@@ -9,7 +9,7 @@ bands (Leskovec et al., Mining of Massive Datasets, ch. 3); each is then compare
 false candidate costs time only. Of like texts the first stays, however many threads there are.
 
 For each text kept there are its bands, 4 bytes each, and their places in a table of 4-byte
-numbers: at a threshold of 0.8 about 220 bytes. The texts themselves stay with the caller, who
+numbers: at a threshold of 0.8 about 300 bytes. The texts themselves stay with the caller, who
 gives one back by its number (`recall`) when it has to be compared.
 """
 
@@ -186,6 +186,7 @@ class _Table:
     def __init__(self, bands: int) -> None:
         self._bands = bands
         self._keys = np.zeros((1024, bands), dtype=np.uint32)  # of each text
+        self._held = np.zeros((1024, bands), dtype=bool)  # which of its keys have a place
         self._size = 0
         self._places = np.full(2**15, -1, dtype=np.int32)
         self._salt = np.arange(1, bands + 1, dtype=np.uint64) << np.uint64(32)
@@ -207,17 +208,18 @@ class _Table:
         if number == len(self._keys):
             more = np.zeros((number // 2, self._bands), dtype=np.uint32)
             self._keys = np.concatenate([self._keys, more])
+            self._held = np.concatenate([self._held, more.astype(bool)])
         self._size += 1
         if not len(keys):
             return
         self._keys[number] = keys
-        if self._size * self._bands > LOAD * len(self._places):
-            self._grow()
-            return
         _, free, crowd = self._walk(keys)
-        for at, others in zip(free, crowd, strict=True):
+        for band, (at, others) in enumerate(zip(free, crowd, strict=True)):
             if others < CROWD:
                 self._places[at] = number
+                self._held[number, band] = True
+        if self._size * self._bands > LOAD * len(self._places):
+            self._grow()
 
     def _first(self, keys: NDArray[np.uint64], bands: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the first place to look at for a key of a band."""
@@ -253,16 +255,13 @@ class _Table:
         while len(numbers):
             free = self._places[at] < 0
             self._places[at[free][::-1]] = numbers[free][::-1]  # of several, the first
-            left = self._places[at] != numbers
-            left |= ~free
+            left = ~free | (self._places[at] != numbers)
             numbers, at = numbers[left], (at[left] + 1) & (len(self._places) - 1)
 
     def _grow(self) -> None:
         """Double the table and put every text in again, many at once."""
         self._places = np.full(2 * len(self._places), -1, dtype=np.int32)
-        bands = np.arange(self._bands)
         step = 2**16
         for begin in range(0, self._size, step):
-            numbers = np.arange(begin, min(self._size, begin + step), dtype=np.int32)
-            numbers = numbers[self._keys[numbers].any(axis=1)]
-            self._put(np.repeat(numbers, self._bands), np.tile(bands, len(numbers)))
+            rows, bands = self._held[begin : min(self._size, begin + step)].nonzero()
+            self._put((begin + rows).astype(np.int32), bands)

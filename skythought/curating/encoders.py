@@ -92,7 +92,10 @@ def _ask(url: str, model: str, texts: Sequence[str]) -> Vectors:
             rows += [row["embedding"] for row in sorted(found, key=lambda row: row["index"])]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{url}: no embeddings from there ({first_line(error)})") from error
-    vectors = np.array(rows, dtype=np.float32) if rows else np.zeros((0, 1), dtype=np.float32)
+    try:
+        vectors = np.array(rows, dtype=np.float32) if rows else np.zeros((0, 1), dtype=np.float32)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{url}: embeddings that are no numbers ({first_line(error)})") from error
     if vectors.ndim != 2 or len(vectors) != len(texts):
         raise UserError(f"{url}: {len(rows)} embeddings for {len(texts)} texts, or of many lengths")
     return vectors

@@ -3,7 +3,9 @@
     table = Grams(texts, n=3)
     table.nearest(grams(words, 3), 5) -> the texts that share most with it, and how much (0 to 1)
 
-A word weighs the more the fewer texts hold it (inverse document frequency). A run of four words
+A word weighs the more the fewer texts hold it: minus the logarithm of the share that does, as seen
+in the texts and in some hundred more in which common words are common. So a word weighs about as
+much in an index of 30 problems as in one of 30,000. A run of four words
 that several texts share is a phrase of the trade ("express your answer as a common fraction") and
 its words weigh a quarter.
 """
@@ -16,18 +18,22 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from skythought.curating.words import CLASS_HASHES, Hashes, grams
+from skythought.curating.words import CLASS_HASHES, COMMON, UNITS, Hashes, grams, hashed
 
 T = TypeVar("T", np.uint64, np.int64)
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+PRIOR_TEXTS = 300  # whose words are taken as known before any is read
+FREQUENT_SHARE = 0.15  # of them that hold a common word
+RARE_SHARE = 0.001  # that hold any other
+FREQUENT = np.array([hashed(word) for word in COMMON | UNITS], dtype=np.uint64)
 PHRASE = 4  # words of a phrase
 PHRASE_TEXTS = 3  # it is one where so many texts hold it
 PHRASE_WEIGHT = 0.25
 CLASS_WEIGHT = 0.3  # of a number, name, letter or unit that only its class is known of
 # A gram in more texts than this says little, and looking at all of them would take long.
-COMMON = 150
+WIDESPREAD = 150
 CLASSES_SORTED = np.sort(CLASS_HASHES)
 BITS = 22  # of the filter before a table: 4 MB
 
@@ -95,7 +101,7 @@ class Grams:
         Of equals the first comes first.
         """
         at = distinct(self.places(wanted))
-        at = at[self._counts[at] <= max(COMMON, self.size // 20)]
+        at = at[self._counts[at] <= max(WIDESPREAD, self.size // 20)]
         if not len(at):
             return []
         counts = self._counts[at]
@@ -125,8 +131,10 @@ class Weights:
         self._words, counts = np.unique(
             np.concatenate([*seen, np.zeros(0, dtype=np.uint64)]), return_counts=True
         )
-        self._weights: Floats = np.log((len(texts) + 1) / (counts + 0.5))
-        self.rare = float(np.log(2 * len(texts) + 2))  # of a word never seen
+        often = np.where(among(self._words, FREQUENT), FREQUENT_SHARE, RARE_SHARE)
+        known_texts = len(texts) + PRIOR_TEXTS
+        self._weights: Floats = -np.log((counts + PRIOR_TEXTS * often) / known_texts)
+        self.rare = float(-np.log(PRIOR_TEXTS * RARE_SHARE / known_texts))  # of a word not seen
         known = [text for text in texts if len(text) >= PHRASE]
         self._phrases = Grams(known, PHRASE).shared(PHRASE_TEXTS)
         if more:
@@ -176,6 +184,6 @@ def aligned(words: Hashes, weights: Floats, other: Hashes) -> float:
     """
     best = np.zeros(len(other) + 1)
     for word, weight in zip(words, weights, strict=True):
-        taken = np.where(other == word, best[:-1] + weight, best[1:])
-        best[1:] = np.maximum.accumulate(taken)
+        taken = np.where(other == word, best[:-1] + weight, 0.0)
+        best[1:] = np.maximum.accumulate(np.maximum(taken, best[1:]))
     return float(best[-1])

@@ -65,14 +65,18 @@ SHORT = _words(
     "a i an as at am be by do go he if in is it me my no of on or so to up us we oh ok pi st nd rd "
     "th ln"
 )
-# Words that begin sentences; those of the texts at hand are added to them.
+# Words of any text: no names where they begin a sentence, and little said by them.
 COMMON = _words(
-    "a after all although an and another any are as assume at because before both but by calculate "
-    "can compute consider convert define determine do does during each evaluate every express "
-    "factor find first for from given has have he her his how if in initially is it its let later "
-    "now of on once one only please prove she show simplify since so solve some suppose that the "
-    "their then there these they this though to today together two under until we what when where "
-    "which while who why with write yesterday you your"
+    "a after all also although an and another answer any are as ask assume at be because been "
+    "before between both but buy by calculate can common compute consider convert cost could "
+    "define determine different do doe does during each equal evaluate every express factor find "
+    "first following for from get give given half had has have he her him his how if in initially "
+    "integer into is it its larger last least left less let line long made make many minimum more "
+    "most much need next not now number of off old on once one only or other out over pay per "
+    "please point positive possible prove real same she should show simplify since so solve some "
+    "spend such sum suppose take than that the their them then there these they this those though "
+    "time to today together total twice under until up use value want was way we were what when "
+    "where which while who why will with would write x y yesterday you your"
 )
 NUMBER, NAME, LETTER, UNIT = "#", "N", "V", "U"
 CLASSES = (NUMBER, NAME, LETTER, UNIT)
