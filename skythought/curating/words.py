@@ -29,7 +29,7 @@ WORD = re.compile(
     r"[A-Za-z]{1,64}"  # so that no word in the table is long
     r"|\d{1,64}(?:(?:,|\{,\}|\\,|\\!,)\d{3}(?!\d)){0,20}(?:\.\d{1,64})?"
     r"|[+%]|[<=>]=?"
-    r"|\\[A-Za-z]{1,64}"  # a command of LaTeX
+    r"|\\(?:begin|end)\{[A-Za-z*]{1,20}\}|\\[A-Za-z]{1,64}"  # commands of LaTeX
     r"|[^\x00-\x7f]"  # each sign of other scripts is a word
 )
 TABLE_SIZE = 2**19  # words held before the table is begun anew
@@ -95,7 +95,7 @@ def exact(token: str) -> str:
     """Give the exact form of a token of `WORD`; "" for one that says nothing."""
     if token[0] == "\\":
         token = token[1:]
-        if token.lower() in SILENT:
+        if token.lower() in SILENT or token[-1] == "}":
             return ""
     if token[0].isdecimal():
         return re.sub(r"[^\d.]", "", token)
