@@ -170,7 +170,8 @@ def measure(task: str, path: Path, data: Path, workers: int) -> None:
     command = [sys.executable, __file__, "--task", task, "--file", str(path), "--data", str(data)]
     command += ["--workers", str(workers)]
     load = os.getloadavg()[0]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    done = subprocess.run(command, **quiet, text=True, check=False)
     if done.returncode:
         print(f"  {task}: failed (is it installed?)")
         return

@@ -229,7 +229,7 @@ def _compared(config: Config) -> Iterator[tuple[str, str]]:
         yield "near-duplicates left out", f"from {config.near_duplicates:g} alike, by {by}"
     if config.decontaminate:
         names = ", ".join(Path(name).name for name in config.decontaminate)
-        yield "no answers to the problems of", names
+        yield "benchmarks looked for", names
 
 
 def _cell(text: str) -> str:
