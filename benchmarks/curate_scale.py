@@ -159,7 +159,7 @@ def datatrove(path: Path) -> int:
             ([MinhashDedupCluster(f"{made}/b", f"{made}/r", config=config)], 1),
         )
         for pipeline, tasks in steps:
-            LocalPipelineExecutor(pipeline, tasks=tasks, workers=1, skip_completed=False).run()
+            LocalPipelineExecutor(pipeline, tasks=tasks, logging_dir=f"{made}/logs").run()
         last = MinhashDedupFilter(f"{made}/r")
         left = sum(1 for _ in last.run(read.run(rank=0, world_size=1), rank=0, world_size=1))
     return sum(1 for _ in path.open("rb")) - left
