@@ -29,6 +29,7 @@ from skythought.tasks import (
     FILE,
     FILE_SUFFIXES,
     FILE_VERIFIER,
+    TASKS,
     TESTS,
     Task,
     get,
@@ -239,7 +240,7 @@ def load_hub(
     except (OSError, ValueError) as error:
         raise UserError(
             f"task {task!r}: cannot load {source} from the hub ({first_line(error)}); "
-            "give a local copy in its place: --task copy.jsonl"
+            "give a local copy in the place of its name: copy.jsonl"
         ) from error
     return _number(rows, task, split)
 
@@ -272,6 +273,8 @@ def collect(names: Iterable[str]) -> Iterator[tuple[str, Problem]]:
                 count += 1
                 yield file.stem, found
         if not files and not path.is_dir():
+            if name not in TASKS:
+                raise unknown("file, folder or benchmark", name, TASKS)
             task = get(name)
             if task.endless:
                 raise UserError(f"benchmark {name!r} makes its problems without end; give a file")
