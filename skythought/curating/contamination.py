@@ -175,6 +175,7 @@ class Benchmarks:
         self._sizes = sorted({size for size, _ in self._short}, reverse=True)
         self._begun = np.array(sorted(set(begun)), dtype=np.uint64)
         self._encode = encode
+        self._asked: dict[str, Floats] = {}
         if encode is not None:
             self._vectors = _unit(encode(self._texts))
 
@@ -300,7 +301,9 @@ class Benchmarks:
         assert self._encode is not None
         if not len(self) or not question.strip():
             return None
-        cosines = self._vectors @ _unit(self._encode([question]))[0]
+        if question not in self._asked:  # samples of one problem come one after another
+            self._asked = {question: _unit(self._encode([question]))[0]}
+        cosines = self._vectors @ self._asked[question]
         number = int(np.argmax(cosines))
         score = float(cosines[number])
         if score < self.cosine:

@@ -273,7 +273,7 @@ def collect(names: Iterable[str]) -> Iterator[tuple[str, Problem]]:
                 count += 1
                 yield file.stem, found
         if not files and not path.is_dir():
-            if name not in TASKS:
+            if name not in TASKS and ":" not in name:
                 raise unknown("file, folder or benchmark", name, TASKS)
             task = get(name)
             if task.endless:
