@@ -62,6 +62,13 @@ class Config:
     """From which cosine an encoder's finding counts."""
 
 
+# At their defaults these are no part of an output's identity: what was made before them stays made.
+LATER = (
+    *("duplicates_by", "near_duplicates", "decontaminate", "decontaminate_near"),
+    *("decontaminate_restated", "decontaminate_encoder", "decontaminate_cosine"),
+)
+
+
 def run(config: Config) -> dict[str, Any]:
     """Curate; returns how many were kept and how many were dropped for each reason.
 
@@ -84,8 +91,9 @@ def run(config: Config) -> dict[str, Any]:
     problems = list(benchmarks.collect(config.decontaminate))
     screen = _screen(config, chosen, problems)
     sources = [_load(path, config.outcome) for path in config.runs]
+    left = {"out", "runs", *(k for k in LATER if getattr(config, k) == getattr(Config, k))}
     identity = {
-        **{k: v for k, v in store.settings(config).items() if k not in ("out", "runs")},
+        **{k: v for k, v in store.settings(config).items() if k not in left},
         "inputs": [digest(traces, verdicts) for traces, verdicts in sources],
         "benchmarks": digest(problems) if problems else None,
     }
