@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path.append(str(ROOT / "benchmarks"))  # last: names in tests go first
 
 QUESTIONS = {
     "bakery": "Clara's bakery sells 45 croissants every morning and 3 dozen baguettes in the "
