@@ -43,6 +43,7 @@ EXTRAS = {
     **{name: name for name in ("ray", "vllm", "wandb")},
     "aiohttp": "openai",
     "pyarrow": "parquet",
+    "rensa": "curate",
 }
 
 # What is wrong with a path that the user gave; any other failure of the system is not theirs.

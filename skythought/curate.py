@@ -6,7 +6,9 @@
 Writes the examples, and beside them `<out>.dropped.jsonl` (trace id and reason of each trace left
 out), `<out>.manifest.json` and `<out>.card.md`, the dataset card. Reads run folders, and files of
 any known shape, that `skythought score` has graded; with `--outcome any` nothing needs a verdict.
-Changes nothing in its inputs.
+Of examples with the same prompt and completion the first is kept, and with `--near-duplicates` of
+those that are nearly so. `--decontaminate` leaves out what answers a problem of a benchmark; the
+passages that show it go to `<out>.contamination.jsonl`. Changes nothing in its inputs.
 
 The inputs are read twice, on all cores: once to know what matters of each trace (`Facts`, which is
 small), and once more the chosen ones alone, to write them. Between lies what compares traces.
@@ -15,7 +17,7 @@ small), and once more the chosen ones alone, to write them. Between lies what co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -23,12 +25,26 @@ from typing import Annotated, Any, Literal, NamedTuple
 import tyro
 
 from skythought import progress, store, tasks
-from skythought.curating import card, choosing, exports, filters, pairs
+from skythought.curating import (
+    Reason,
+    card,
+    choosing,
+    contamination,
+    deciding,
+    exports,
+    filters,
+    pairs,
+    screening,
+)
+from skythought.curating.contamination import Found
+from skythought.curating.duplicates import Field
 from skythought.curating.facts import Facts, Place
 from skythought.curating.inputs import Input
 from skythought.errors import UserError
+from skythought.records import digest
 from skythought.sifting import Pick
 from skythought.spread import Spread, cores
+from skythought.tasks import benchmarks
 
 BATCH = 64  # examples handed to a worker at once
 ALONE = 2**24  # bytes of input that are read in this process, before workers are worth their start
@@ -76,6 +92,20 @@ class Config:
     """Filters of your own, package.module:function: (trace) -> None or the reason."""
     keep_duplicates: bool = False
     """Keep examples whose prompt and completion are those of another."""
+    duplicates_by: tuple[Field, ...] = ("example",)
+    """What is compared to find duplicates: prompt and completion, or one of them, or each."""
+    near_duplicates: float | None = None
+    """Leave out what is so like one kept before (0 to 1; say 0.8); needs skythought[curate]."""
+    decontaminate: tuple[str, ...] = ()
+    """Leave out what answers a problem of these: JSONL files, folders, benchmarks by name."""
+    decontaminate_near: float = contamination.NEAR
+    """From which likeness a question with other numbers, names and units counts; 0: copies only."""
+    decontaminate_restated: float = contamination.RESTATED
+    """From which share a problem that a response says again counts; 0 looks at questions only."""
+    decontaminate_encoder: str | None = None
+    """Compare questions by a sentence encoder too: its folder, or URL#model of a server."""
+    decontaminate_cosine: float = 0.9
+    """From which cosine an encoder's finding counts."""
     per_problem: int | None = None
     """Keep at most so many traces of a problem."""
     prefer: choosing.Prefer = "first"
@@ -99,6 +129,10 @@ class Config:
 
 
 PLACE_ONLY = ("out", "runs", "workers")
+SHARES = (
+    *("max_repetition", "max_foreign", "min_consistency", "min_grounding", "near_duplicates"),
+    *("decontaminate_near", "decontaminate_restated", "decontaminate_cosine"),
+)
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -111,8 +145,9 @@ def run(config: Config) -> dict[str, Any]:
     asked = _check(config)
     inputs = [Input(path) for path in config.runs]
     identity = {
-        **{k: v for k, v in store.settings(config).items() if k not in PLACE_ONLY},
+        **_said(config),  # defaults are left out: a setting that is new changes no identity
         "inputs": [i.fingerprint() for i in inputs],
+        "benchmarks": digest(problems) if (problems := asked.rules.search.problems) else "",
     }
     counts = store.made_already(config.out, "curate", identity)
     if counts is not None:
@@ -124,43 +159,45 @@ def run(config: Config) -> dict[str, Any]:
             given.read(spread, stop=config.stop_at_damage)
             if config.outcome != "any":
                 given.require_verdicts()
-    dropped: list[dict[str, str]] = []
+    dropped: list[Dropped] = []
     kept: list[Facts] = []
-    for facts, reason in _decide(config, asked, inputs):
+    for facts, reason in asked.rules.decide(inputs):
         if reason:
-            dropped.append({"trace_id": facts.id, "reason": reason})
+            dropped.append(Dropped(reason.kind, {"trace_id": facts.id, **_told(reason)}))
         else:
             kept.append(facts)
     for given in inputs:
         dropped += [
-            {"place": u.place, "reason": f"cannot be used: {u.why}"} for u in given.unusable
+            Dropped("cannot be used", {"place": line.place, "reason": f"cannot be used: {line.why}"})
+            for line in given.unusable
         ]
     return _write(config, inputs, kept, dropped, identity, workers)
+
+
+class Dropped(NamedTuple):
+    """A trace or line that is left out."""
+
+    kind: str  # what is counted
+    row: dict[str, Any]  # what is written
 
 
 class _Asked(NamedTuple):
     """A config that was found to make sense."""
 
     reading: dict[str, Any]  # options of the reader
-    labels: tuple[filters.Labelled, ...]
-    pass_rate: tuple[float | None, float | None] | None
+    rules: deciding.Rules
 
 
 def _check(config: Config) -> _Asked:
+    """Refuse what cannot be done before anything is read."""
     if not config.runs:
         raise UserError("choose from what? give run folders or JSONL files of traces")
-    for flag in ("min_steps", "min_tokens", "workers"):
-        if getattr(config, flag) < 0:
-            name = flag.replace("_", "-")
-            raise UserError(f"--{name} {getattr(config, flag)}: give 0 or more")
-    for flag in ("per_problem", "limit", "select", "max_steps", "max_tokens"):
-        value = getattr(config, flag)
-        if value is not None and value < 1:
-            raise UserError(f"--{flag.replace('_', '-')} {value}: give 1 or more")
-    for flag in ("max_repetition", "max_foreign", "min_consistency", "min_grounding"):
-        value = getattr(config, flag)
-        if value is not None and not 0 <= value <= 1:
-            raise UserError(f"--{flag.replace('_', '-')} {value:g}: give a share from 0 to 1")
+    for name in ("min_steps", "min_tokens", "workers"):
+        _refuse(config, name, lambda value: value >= 0, "0 or more")
+    for name in ("per_problem", "limit", "select", "max_steps", "max_tokens"):
+        _refuse(config, name, lambda value: value >= 1, "1 or more")
+    for name in SHARES:
+        _refuse(config, name, lambda value: 0 <= value <= 1, "a share from 0 to 1")
     if config.pairs and config.outcome != "correct":
         raise UserError("--pairs compares correct traces; leave out --outcome")
     asked = filters.Filters(
@@ -176,107 +213,52 @@ def _check(config: Config) -> _Asked:
         min_grounding=config.min_grounding,
         own=config.filter,
     )
-    asked.functions()  # refuse before reading anything
-    labels = tuple(filters.Labelled.parse(text) for text in config.where)
-    rate = filters.range_of("--pass-rate", config.pass_rate) if config.pass_rate else None
+    asked.functions()
+    search = screening.Search(
+        fields=config.duplicates_by,
+        near=config.near_duplicates,
+        problems=tuple(benchmarks.collect(config.decontaminate)),
+        near_copies=config.decontaminate_near or None,
+        restated=config.decontaminate_restated or None,
+        encoder=config.decontaminate_encoder,
+        cosine=config.decontaminate_cosine,
+    )
+    rules = deciding.Rules(
+        outcome=config.outcome,
+        labels=tuple(filters.Labelled.parse(text) for text in config.where),
+        pass_rate=filters.range_of("--pass-rate", config.pass_rate) if config.pass_rate else None,
+        keep_duplicates=config.keep_duplicates,
+        search=search,
+        per_problem=config.per_problem,
+        prefer=config.prefer,
+        select=config.select,
+        by=config.by,
+        limit=config.limit,
+        seed=config.seed,
+    )
     by_structure = config.select is not None and config.by == "structure"
     reading = {
         "filters": asked,
         "tokenizer": config.tokenizer,
-        "fields": tuple(label.field for label in labels),
+        "fields": tuple(label.field for label in rules.labels),
         "scored": by_structure or config.prefer == "structured",
         "sketched": by_structure,
+        "search": search,
     }
-    return _Asked(reading, labels, rate)
+    return _Asked(reading, rules)
 
 
-def _decide(config: Config, asked: _Asked, inputs: Sequence[Input]) -> Iterator[tuple[Facts, str]]:
-    """Give each trace the first reason to leave it out, "" where there is none, in order."""
-    rates = _pass_rates(inputs) if asked.pass_rate else {}
-    reasons: list[tuple[Facts, str]] = []
-    known: set[str] = set()
-    for given in inputs:
-        labels = given.labels(tuple(label.field for label in asked.labels))
-        for facts in given.rows:
-            reason = (
-                facts.early
-                or _verdict(facts, config.outcome)
-                or facts.late
-                or _label(labels.get(facts.problem) or facts.labels, asked.labels)
-                or (_rate(rates[facts.problem], asked.pass_rate) if asked.pass_rate else "")
-            )
-            if not reason and not config.keep_duplicates:
-                reason = "duplicate" if facts.lesson in known else ""
-                known.add(facts.lesson)
-            reasons.append((facts, reason))
-    left = [facts for facts, reason in reasons if not reason]
-    out: dict[int, str] = {}
-    for reason, keep in (
-        ("per-problem cap", _capped(config)),
-        ("not selected", _selected(config)),
-        ("limit", lambda found: found[: config.limit]),
-    ):
-        chosen = keep(left)
-        stay = set(map(id, chosen))
-        out |= {id(facts): reason for facts in left if id(facts) not in stay}
-        left = chosen
-    for facts, reason in reasons:
-        yield facts, reason or out.get(id(facts), "")
-
-
-def _capped(config: Config) -> Callable[[list[Facts]], list[Facts]]:
-    n = config.per_problem
-    if n is None:
-        return lambda found: found
-    return lambda found: choosing.per_problem(found, n, config.prefer)
-
-
-def _selected(config: Config) -> Callable[[list[Facts]], list[Facts]]:
-    n = config.select
-    if n is None:
-        return lambda found: found
-    return lambda found: choosing.select(found, n, config.by, config.seed)
-
-
-def _verdict(facts: Facts, wanted: str) -> str:
-    if wanted == "any" or facts.outcome == wanted:
-        return ""
-    return f"verdict {facts.outcome}" if facts.outcome else "not graded"
-
-
-def _label(values: Sequence[str], wanted: Sequence[filters.Labelled]) -> str:
-    for value, label in zip(values, wanted, strict=True):
-        if not value:
-            return f"no {label.field}"
-        if not label.holds(value):
-            return f"other {label.field}"
-    return ""
-
-
-def _pass_rates(inputs: Iterable[Input]) -> dict[str, float | None]:
-    """Give the share of each problem's graded traces that is correct, None where none is graded."""
-    right: Counter[str] = Counter()
-    graded: Counter[str] = Counter()
-    problems = set()
-    for given in inputs:
-        for facts in given.rows:
-            problems.add(facts.problem)
-            graded[facts.problem] += facts.outcome not in ("", "error")
-            right[facts.problem] += facts.outcome == "correct"
-    return {p: right[p] / graded[p] if graded[p] else None for p in problems}
-
-
-def _rate(rate: float | None, ends: tuple[float | None, float | None]) -> str:
-    if rate is None:
-        return "no pass rate"
-    return "" if filters.within(rate, *ends) else "other pass rate"
+def _refuse(config: Config, name: str, fits: Callable[[Any], bool], wanted: str) -> None:
+    value = getattr(config, name)
+    if value is not None and not fits(value):
+        raise UserError(f"--{name.replace('_', '-')} {value:g}: give {wanted}")
 
 
 def _write(
     config: Config,
     inputs: Sequence[Input],
     kept: list[Facts],
-    dropped: list[dict[str, str]],
+    dropped: list[Dropped],
     identity: dict[str, Any],
     workers: int,
 ) -> dict[str, Any]:
@@ -285,7 +267,7 @@ def _write(
     share = min(1.0, card.MEASURED / max(1, len(picks)))
     options = {"shape": config.to, "tokenizer": config.tokenizer, "share": share}
     tally = card.Tally()
-    part = config.out.with_name(config.out.name + ".part")
+    part = _beside(config.out, "part")
     parquet = config.out.suffix == ".parquet"
     try:
         with (
@@ -295,39 +277,46 @@ def _write(
         ):
             for pick, made in zip(picks, _made(spread, picks), strict=True):
                 if isinstance(made, str):
-                    dropped.append({"trace_id": pick.places[0].id, "reason": made})
+                    left_out = {"trace_id": pick.places[0].id, "reason": made}
+                    dropped.append(Dropped(made, left_out))
                 else:
                     row, entry = made
                     out.add(row)
                     tally.add(entry)
                 bar.advance()
-        reasons = dict(sorted(Counter(_kind(row["reason"]) for row in dropped).items()))
-        left_out = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
+        reasons = dict(sorted(Counter(kind for kind, _ in dropped).items()))
+        said = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
         if not tally.n:
-            raise UserError(f"no trace is left of {len(dropped):,}: {left_out}")
+            raise UserError(f"no trace is left of {len(dropped):,}: {said}")
         counts = {"kept": tally.n, "dropped": reasons}
-        store.write_records(config.out.with_name(config.out.name + ".dropped.jsonl"), dropped)
+        store.write_records(_beside(config.out, "dropped.jsonl"), (row for _, row in dropped))
+        if config.decontaminate:
+            found = (Found(trace_id=f.id, hit=f.hit) for g in inputs for f in g.rows if f.hit)
+            store.write_records(_beside(config.out, "contamination.jsonl"), found)
         text = card.write(
             config.out.name, tally, _sources(config, inputs, kept), reasons, _said(config)
         )
-        store.write_whole(config.out.with_name(config.out.name + ".card.md"), text)
+        store.write_whole(_beside(config.out, "card.md"), text)
         store.publish(part, config.out, "curate", identity, counts)
     finally:
         part.unlink(missing_ok=True)
-    progress.say(f"{config.out}: kept {tally.n:,}; left out: {left_out}")
+    progress.say(f"{config.out}: kept {tally.n:,}; left out: {said}")
     return counts
 
 
-def _kind(reason: str) -> str:
-    return reason.partition(":")[0]
+def _beside(out: Path, name: str) -> Path:
+    return out.with_name(f"{out.name}.{name}")
+
+
+def _told(reason: Reason) -> dict[str, Any]:
+    return {"reason": reason.text, **reason.evidence}
 
 
 def _picks(config: Config, inputs: Sequence[Input], kept: Sequence[Facts]) -> Iterator[Pick]:
-    where = {id(facts): given for given in inputs for facts in given.rows}
+    of = {id(facts): given for given in inputs for facts in given.rows}
 
     def place(facts: Facts) -> Place:
-        file = where[id(facts)].files[facts.file]
-        return Place(file, facts.offset, facts.size, facts.id, facts.outcome)
+        return deciding.place(of[id(facts)], facts)
 
     if config.pairs == "shortest":
         for chosen, rejected in pairs.of_lengths(kept):

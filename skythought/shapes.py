@@ -36,7 +36,7 @@ QUESTIONS = ("problem", "question", "instruction", "prompt")
 RESPONSES = ("response", "output")
 # What score, curate and perturb put beside their traces, and the tables of analyze.
 NOT_TRACES = re.compile(
-    r"(?:^|.*\.)(?:verdicts(?:\.[\w-]+)?|dropped|disagreements|rewritten)\.jsonl"
+    r"(?:^|.*\.)(?:verdicts(?:\.[\w-]+)?|dropped|disagreements|rewritten|contamination)\.jsonl"
     r"|(?:measures|steps|statements|unparsed)\.jsonl"
 )
 TRUNCATED = ("length", "max_tokens")  # as `finish_reason`, of OpenAI's, Google's, Anthropic's APIs

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from skythought import formats, shapes, steps, store, structure
-from skythought.curating import card, exports, pairs, topics
+from skythought.curating import card, duplicates, exports, pairs, screening, topics
 from skythought.curating.facts import Facts, Place, Unusable
 from skythought.curating.filters import Filters, structure_score
 from skythought.curating.inputs import said
@@ -36,6 +36,7 @@ def reader(
     fields: tuple[str, ...] = (),
     scored: bool = False,
     sketched: bool = False,
+    search: screening.Search | None = None,
 ) -> Callable[[Read], list[Facts | Unusable]]:
     """Make what reads lines.
 
@@ -45,10 +46,13 @@ def reader(
         fields: fields of a row whose values are wanted.
         scored: whether the structure score is wanted.
         sketched: whether the sketch of the question is wanted.
+        search: what else is looked for: duplicates, and problems of benchmarks.
 
     Raises:
-        UserError: no such tokenizer or filter.
+        UserError: no such tokenizer, filter or encoder, or rensa is missing.
     """
+    search = search or screening.Search()
+    sketches, index = search.sketches(), search.index()
     count = counter(tokenizer)
     own = filters.functions()
     measuring = scored or filters.measures
@@ -66,6 +70,7 @@ def reader(
             problem=trace.problem_id if "problem_id" in row else digest(asked.split()),
             prompt=digest(trace.messages),
             lesson=shapes.lesson(trace),
+            lessons=tuple(screening.lesson(trace, name) for name in search.fields),
             model=trace.model,
             finish=trace.finish,
             labels=tuple(said(row, name) for name in fields),
@@ -86,6 +91,14 @@ def reader(
         found.late = found.late or filters.reason(
             trace, tokens=found.tokens, steps=found.steps, measures=measures, own=own
         )
+        if not found.late and index is not None:
+            found.hit = index.judge(trace)
+            found.late = found.hit.reason.text if found.hit else ""
+        if not found.late:
+            found.keys = tuple(
+                made.keys(made.runs(duplicates.text_of(trace, name))).tobytes()
+                for name, made in sketches.items()
+            )
         return found
 
     def read(item: Read) -> list[Facts | Unusable]:

@@ -270,6 +270,19 @@ def test_the_same_command_again_makes_nothing(folder: Path, tmp_path: Path) -> N
     assert out.stat().st_mtime_ns == before
 
 
+def test_an_output_of_before_a_setting_existed_is_known(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    counts = run(folder, out=out)
+    manifest = tmp_path / "out.jsonl.manifest.json"
+    made = json.loads(manifest.read_text())
+    assert not set(curate.LATER) & set(made["config"])
+    del made["config"]["benchmarks"]
+    manifest.write_text(json.dumps(made))
+    assert run(folder, out=out) == counts
+    with pytest.raises(UserError, match="was made with duplicates_by=None, now"):
+        run(folder, out=out, duplicates_by=("question",))
+
+
 @pytest.mark.parametrize("change", ["settings", "verdicts", "traces", "file"])
 def test_other_settings_or_inputs_are_refused(change: str, folder: Path, tmp_path: Path) -> None:
     out, options = tmp_path / "out.jsonl", {}

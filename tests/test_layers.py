@@ -55,7 +55,7 @@ EXCEPTIONS = {
 
 HEAVY = (
     *("torch", "transformers", "vllm", "ray", "datasets", "trl", "peft", "accelerate"),
-    *("aiohttp", "pyarrow", "reasoning_gym"),
+    *("aiohttp", "pyarrow", "reasoning_gym", "rensa"),
 )
 FORBIDDEN = ("utils", "util", "helpers", "helper", "common", "misc", "manager", "handler")
 MAX_LINES = 400

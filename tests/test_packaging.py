@@ -60,7 +60,8 @@ def test_core_needs_no_extra(project: dict[str, Any]) -> None:
 
 def test_extras(project: dict[str, Any]) -> None:
     extras = {extra: names(rows) for extra, rows in project["optional-dependencies"].items()}
-    assert set(extras) == {"train", "openai", "parquet", "gym", "vllm", "ray", "wandb", "dev"}
+    light = {"openai", "curate", "gym", "parquet", "wandb"}
+    assert set(extras) == {"train", "vllm", "ray", "dev"} | light
     assert {"torch", "transformers", "trl", "peft", "accelerate", "datasets"} <= extras["train"]
     assert {"pytest", "hypothesis", "ruff", "mypy", "pre-commit"} <= extras["dev"]
     for package, extra in cli.EXTRAS.items():

@@ -159,7 +159,7 @@ def test_folders(tmp_path: Path) -> None:
         shapes.files(tmp_path)
     b, a = (write(tmp_path / name, SHAPES["messages"]) for name in ("b.jsonl", "a.jsonl"))
     assert shapes.files(tmp_path) == [a, b]
-    names = ("verdicts", "verdicts.judge", "dropped", "disagreements", "rewritten")
+    names = ("verdicts", "verdicts.judge", "dropped", "disagreements", "rewritten", "contamination")
     beside = [f"{name}.jsonl" for name in names]
     for name in (*beside, *(f"a.jsonl.{name}" for name in beside)):
         write(tmp_path / name, {"trace_id": "t"})

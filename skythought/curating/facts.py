@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from skythought import store
+from skythought.curating.contamination import Hit
 from skythought.errors import UserError
 
 
@@ -25,6 +26,7 @@ class Facts(msgspec.Struct, gc=False):
     problem: str  # its id; of a row that names none, a hash of the question
     prompt: str  # hash of the prompt
     lesson: str  # hash of what it teaches: `shapes.lesson`
+    lessons: tuple[str, ...]  # hashes of what is compared for duplicates, one for each field
     model: str
     finish: str
     tokens: int = 0  # of the completion
@@ -34,6 +36,8 @@ class Facts(msgspec.Struct, gc=False):
     late: str = ""  # why it is left out by its own text
     labels: tuple[str, ...] = ()  # what the row says in the fields asked for
     topic: bytes = b""  # sketch of the question: `topics.sketch`
+    keys: tuple[bytes, ...] = ()  # for `NearDuplicates`, one for each field
+    hit: Hit | None = None  # the problem of a benchmark that it answers
     outcome: str = ""  # of its verdict; "" where it has none
 
 

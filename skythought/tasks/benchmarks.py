@@ -24,7 +24,16 @@ import msgspec
 from skythought import extraction, formats, shapes, store
 from skythought.errors import UserError, first_line, require, unknown
 from skythought.records import Problem, digest
-from skythought.tasks import CHOICE_VERIFIER, FILE, FILE_VERIFIER, TESTS, Task
+from skythought.tasks import (
+    CHOICE_VERIFIER,
+    FILE,
+    FILE_SUFFIXES,
+    FILE_VERIFIER,
+    TASKS,
+    TESTS,
+    Task,
+    get,
+)
 
 ANSWERS = (
     *("answer", "reference_answer", "final_answer", "expected_answer", "ground_truth"),
@@ -239,7 +248,7 @@ def load_hub(
     except (OSError, ValueError) as error:
         raise UserError(
             f"task {task!r}: cannot load {source} from the hub ({first_line(error)}); "
-            "give a local copy in its place: --task copy.jsonl"
+            "give a local copy in the place of its name: copy.jsonl"
         ) from error
     return _number(rows, task, split)
 
@@ -249,6 +258,39 @@ def _number(rows: Iterable[Mapping[str, Any]], task: str, split: str) -> Iterato
     for number, row in enumerate(rows):
         key = {} if any(k in row for k in IDS) else {"id": f"{task}-{split}-{number}"}
         yield problem({**row, **key}, task)
+
+
+def collect(names: Iterable[str]) -> Iterator[tuple[str, Problem]]:
+    """Yield (benchmark, problem) of files, of all files of folders, and of tasks by their names.
+
+    A file's benchmark is named after the file. Answers are not needed.
+
+    Raises:
+        UserError: nothing there or no problem in it, a task without end, or as `load_file`.
+    """
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            kinds = [found for suffix in FILE_SUFFIXES for found in path.glob(f"*{suffix}")]
+            files = sorted(file for file in kinds if not shapes.NOT_TRACES.fullmatch(file.name))
+        else:
+            files = [path] if path.is_file() or path.suffix in FILE_SUFFIXES else []
+        count = 0
+        for file in files:
+            for found in load_file("test", path=file, task=FILE + file.stem, answers=False):
+                count += 1
+                yield file.stem, found
+        if not files and not path.is_dir():
+            if name not in TASKS and ":" not in name:
+                raise unknown("file, folder or benchmark", name, TASKS)
+            task = get(name)
+            if task.endless:
+                raise UserError(f"benchmark {name!r} makes its problems without end; give a file")
+            for found in task.load("test"):
+                count += 1
+                yield name, found
+        if not count:
+            raise UserError(f"{name}: holds no problems; give a JSONL file of a benchmark")
 
 
 def local(path: Path) -> Task:
