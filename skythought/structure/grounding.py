@@ -36,6 +36,38 @@ from skythought.structure.values import (
 Truth = Literal["holds", "fails", "unknown"]
 MAX_CHARS = 300  # of a side
 IMPRECISE = 200  # an approximation that is wrong by less than one part in so many is not judged
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+# Between units of one kind.
+FACTORS = frozenset(
+    (
+        *(
+            2,
+            3,
+            4,
+            5,
+            7,
+            8,
+            10,
+            12,
+            16,
+            24,
+            25,
+            28,
+            30,
+            31,
+            36,
+            52,
+            60,
+            84,
+            100,
+            168,
+            180,
+            365,
+            720,
+        ),
+        *(1000, 1440, 1760, 2000, 3600, 5280, 8760, 10_000, 86_400, 100_000, 1_000_000),
+    )
+)
 MAX_WORK = 3_000  # products of terms in one reading
 
 
@@ -83,7 +115,7 @@ def check(statement: Statement) -> Truth:
             return truth
         if truth:
             truths.append(truth)
-    if not truths or "unknown" in truths or statement.mixed:
+    if not truths or "unknown" in truths or (statement.mixed and _converts(*ways[0])):
         return "unknown"
     if statement.near and statement.relation == "=":
         congruence = statement._replace(relation="≡", modulus=statement.near)
@@ -142,11 +174,15 @@ def _nearly(
     for written in (literal(left), literal(right)):
         if written and _is_rounding(written, most, sign):
             return "holds"
-    allowed = slack(left, algebra) + slack(right, algebra)
-    if allowed and most <= allowed:  # its operands are rounded themselves
-        return "holds" if sign == "≈" else "unknown"
-    size = near(value(left, algebra)) if sign == "≈" else None
-    return "unknown" if size is not None and most <= abs(size) / IMPRECISE else "fails"
+    size = abs(near(value(left, algebra)) or Fraction(0))
+    if sign == "=":
+        size = max(size, *map(Fraction, NUMBER.findall(f"{left} {right} 0 0")))
+    close = most <= size / IMPRECISE
+    if most <= slack(left, algebra) + slack(right, algebra):  # its operands are rounded themselves
+        if sign == "≈":
+            return "holds"
+        return "unknown" if close else "fails"
+    return "unknown" if close and sign == "≈" else "fails"
 
 
 def _is_rounding(written: Literally, apart: Fraction, sign: str) -> bool:
@@ -175,6 +211,19 @@ def _is_binary(left: str, right: str, statement: Statement) -> bool:
     """Say whether a number is stated to be what it is in base two."""
     ones = re.fullmatch(r"[01]{4,60}", right)
     return bool(ones) and _judge(left, str(int(right, 2)), statement) == "holds"
+
+
+def _converts(left: str, right: str) -> bool:
+    """Say whether units of one kind may be converted here: in sums, or by a known factor."""
+    if re.search(r"[-+]", left.lstrip("-")):
+        return True
+    try:
+        a, b = (value(side, Algebra(MAX_WORK)).rational for side in (left, right))
+    except (Unread, Undefined, TooLarge):
+        return True
+    if not a or not b:
+        return True
+    return any(abs(max(a / b, b / a) / factor - 1) < Fraction(1, 50) for factor in FACTORS)
 
 
 def _congruent(a: Value, b: Value, modulus: int, sign: str) -> Truth:

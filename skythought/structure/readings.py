@@ -14,7 +14,7 @@ from itertools import islice
 
 MOST = 6  # readings of a side
 NUMBER = r"\d+(?:\.\d+)?"
-POWER = re.compile(r"(?<![\d.^{])(?!1[23])(\d+)([23])(?![\d.])")
+POWER = re.compile(r"(?<![\d.^{])(?!1[23](?!\.))(\d+(?:\.\d+)?)([23])(?![\d.])")
 SHARE = re.compile(rf"({NUMBER})\s*%")
 CHANGED = re.compile(rf"^([^%]+)([+-])({NUMBER})%$")
 MIXED = re.compile(r"(\d+)§(\\frac\{\d+\}\{\d+\})")

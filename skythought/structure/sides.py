@@ -157,7 +157,7 @@ class _Reader:
             glued = after and after.kind == "word" and not after.spaced
             if token.text == "-" and glued and not token.spaced:
                 return False  # 3-digit
-            if token.text == "/" and token.spaced and (fraction := self.fraction(self.at + 1)):
+            if token.text == "/" and (fraction := self.fraction(self.at + 1)):
                 return self.put(f"/{fraction}", 4)
             return self.put(token.text, operand=True)
         if kind == "power":
