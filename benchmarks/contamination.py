@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 import renaming
 
-from skythought import shapes, store, tasks
+from skythought import jsonl, shapes, tasks
 from skythought.curating import question_of, response_of
 from skythought.curating.contamination import Benchmarks, Found, Hit
 from skythought.records import Problem
@@ -86,7 +86,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     print(f"{len(index):,} problems, index made in {seconds:.1f} s (load {load:.1f})")
     path = args.data / "traces" / "traces.jsonl"
-    rows = [row for _, row in store.read_rows(path)]
+    rows = [row for _, row in jsonl.read_rows(path)]
     traces = [shapes.trace(row) for row in rows]
     of = [row.get("benchmark_id") for row in rows]
 
@@ -136,7 +136,7 @@ def main() -> None:
             f"copies with other {label}: found {share(n, len(copies))}, right {right:,}; "
             f"loop {share(base_n, len(copies))}"
         )
-    prompts = [row for _, row in store.read_rows(args.data / "prompts" / "train_prompts.jsonl")]
+    prompts = [row for _, row in jsonl.read_rows(args.data / "prompts" / "train_prompts.jsonl")]
     hits, ours = timed(lambda: [index.hit(row["problem"]) for row in prompts])
     base, theirs = timed(lambda: [loop.hit(row["problem"]) for row in prompts])
     by_id = {row["id"]: hit for row, hit in zip(prompts, hits, strict=True)}

@@ -23,8 +23,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-from skythought import store
+from skythought import curate, jsonl
 
 THRESHOLD = 0.8
 SMALL = ("Wait, that is so.", "Let me see now.", "That was clear.", "Good so far.")
@@ -33,8 +34,8 @@ SMALL = ("Wait, that is so.", "Let me see now.", "That was clear.", "Good so far
 def write(data: Path, path: Path, rows: int, chars: int, seed: int = 0) -> int:
     """Write rows made of real ones; returns how many repeat an earlier one."""
     source = data / "traces" / "traces.jsonl"
-    real = [row for _, row in store.read_rows(source) if len(row["response"]) > 200]
-    asked = store.read_rows(data / "prompts" / "train_prompts.jsonl")
+    real = [row for _, row in jsonl.read_rows(source) if len(row["response"]) > 200]
+    asked = jsonl.read_rows(data / "prompts" / "train_prompts.jsonl")
     prompts = [row["problem"] for _, row in asked]
     rng = random.Random(seed)
     vocabulary = sorted({word for row in real[::10] for word in row["response"].split()})
@@ -89,7 +90,7 @@ def loop(path: Path, data: Path) -> int:
     from contamination import Loop, problems
 
     known = Loop([problem.question for _, problem in problems(data)])
-    texts = (f"{row['problem']}\n{row['response']}" for _, row in store.read_rows(path))
+    texts = (f"{row['problem']}\n{row['response']}" for _, row in jsonl.read_rows(path))
     return sum(known.hit(text) for text in texts)
 
 
@@ -98,7 +99,7 @@ def datasketch(path: Path) -> int:
     from datasketch import MinHash, MinHashLSH
 
     index, found = MinHashLSH(threshold=THRESHOLD, num_perm=128), 0
-    for number, row in store.read_rows(path):
+    for number, row in jsonl.read_rows(path):
         words = row["response"].lower().split()
         made = MinHash(num_perm=128)
         made.update_batch([" ".join(words[i : i + 5]).encode() for i in range(len(words) - 4)])

@@ -18,7 +18,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from skythought import metrics, progress, store
+from skythought import jsonl, metrics, progress, store
 from skythought.errors import plain
 from skythought.records import Outcome, Problem, Trace, Verdict
 
@@ -170,7 +170,7 @@ def _table(labels: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
 def _last(path: Path, wanted: set[str]) -> dict[str, Verdict]:
     """Read the last verdict of each wanted trace."""
     found = {}
-    for _, row in store.read_rows(path):
+    for _, row in jsonl.read_rows(path):
         if row.get("id") in wanted:
             found[row["id"]] = msgspec.convert(row, Verdict)
     return found
@@ -181,7 +181,7 @@ def _label(path: Path, found: Mapping[str, Verdict]) -> str:
     if found:
         return list(found.values())[-1].verifier
     label = path.stem
-    for _, row in store.read_rows(path):
+    for _, row in jsonl.read_rows(path):
         label = str(row.get("verifier", label))
     return label
 

@@ -17,7 +17,7 @@ small), and once more the chosen ones alone, to write them. Between lies what co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -128,6 +128,7 @@ class Config:
     """Processes that read and write; one for each core where not given."""
 
 
+UNUSABLE = "cannot be used"
 PLACE_ONLY = ("out", "runs", "workers")
 SHARES = (
     *("max_repetition", "max_foreign", "min_consistency", "min_grounding", "near_duplicates"),
@@ -147,7 +148,7 @@ def run(config: Config) -> dict[str, Any]:
     identity = {
         **_said(config),  # defaults are left out: a setting that is new changes no identity
         "inputs": [i.fingerprint() for i in inputs],
-        "benchmarks": digest(problems) if (problems := asked.rules.search.problems) else "",
+        "benchmarks": digest(problems) if (problems := asked.rules.search.problems) else None,
     }
     counts = store.made_already(config.out, "curate", identity)
     if counts is not None:
@@ -168,7 +169,9 @@ def run(config: Config) -> dict[str, Any]:
             kept.append(facts)
     for given in inputs:
         dropped += [
-            Dropped("cannot be used", {"place": line.place, "reason": f"cannot be used: {line.why}"})
+            Dropped(
+                "cannot be used", {"place": line.place, "reason": f"cannot be used: {line.why}"}
+            )
             for line in given.unusable
         ]
     return _write(config, inputs, kept, dropped, identity, workers)
@@ -200,6 +203,8 @@ def _check(config: Config) -> _Asked:
         _refuse(config, name, lambda value: 0 <= value <= 1, "a share from 0 to 1")
     if config.pairs and config.outcome != "correct":
         raise UserError("--pairs compares correct traces; leave out --outcome")
+    if config.decontaminate_encoder is not None and not config.decontaminate:
+        raise UserError("--decontaminate-encoder compares with what? give --decontaminate PATH")
     asked = filters.Filters(
         require=config.require,
         min_steps=config.min_steps,
@@ -357,7 +362,7 @@ def _licence(given: Input) -> str:
 
 
 def _said(config: Config) -> dict[str, object]:
-    """List the settings that are not the defaults, and the verdict, for the card."""
+    """List the settings that are not the defaults, and the verdict asked for."""
     default = Config(runs=config.runs, out=config.out)
     values = {
         key: value
@@ -365,3 +370,14 @@ def _said(config: Config) -> dict[str, object]:
         if key not in PLACE_ONLY and value != store.settings(default).get(key)
     }
     return {"outcome": config.outcome, **values}
+
+
+def _shown(settings: Mapping[str, object]) -> dict[str, str]:
+    """Write settings for the card: of files their names, not where they lie here."""
+    shown = {}
+    for key, value in settings.items():
+        texts = [str(part) for part in value] if isinstance(value, list) else [str(value)]
+        if key in ("decontaminate", "tokenizer", "decontaminate_encoder"):
+            texts = [Path(text).name for text in texts]
+        shown[key] = ", ".join(texts)
+    return shown

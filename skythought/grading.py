@@ -20,7 +20,7 @@ from typing import Protocol
 
 import msgspec
 
-from skythought import backends, cluster, options, progress, store, tasks, verifiers
+from skythought import backends, cluster, jsonl, options, progress, store, tasks, verifiers
 from skythought.crew import Crew
 from skythought.errors import UserError
 from skythought.records import Outcome, Problem, Request, Sampling, Trace, Verdict
@@ -241,7 +241,7 @@ def _find(name: str, how: How) -> Verifier:
 
 def _read(path: Path) -> Iterator[Verdict]:
     """Yield the verdicts of a file."""
-    for number, row in store.read_rows(path):
+    for number, row in jsonl.read_rows(path):
         try:
             yield msgspec.convert(row, Verdict)
         except msgspec.ValidationError as error:

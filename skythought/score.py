@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from skythought import audit, grading, progress, shapes, store, tasks
+from skythought import audit, grading, jsonl, progress, shapes, store, tasks
 from skythought.errors import UserError
 from skythought.grading import How, Kind
 from skythought.records import Problem, Trace, digest
@@ -163,7 +163,7 @@ def read_run(folder: Path, *, stop: bool = False) -> Answers:
 
     def read() -> Iterator[Pair]:
         faults.clear()
-        for number, row in store.read_rows(path, damaged):
+        for number, row in jsonl.read_rows(path, damaged):
             try:
                 trace = msgspec.convert(row, Trace)
             except msgspec.ValidationError as error:

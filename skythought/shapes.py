@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from skythought import formats, store
+from skythought import formats, jsonl
 from skythought.errors import UserError
 from skythought.records import Example, Finish, Message, Trace, digest
 
@@ -82,7 +82,7 @@ def rows(
     """
     for file in files(path):
         told = partial(damaged, file) if damaged else None
-        for number, row in store.read_rows(file, told):
+        for number, row in jsonl.read_rows(file, told):
             yield file, number, row
 
 
@@ -109,7 +109,7 @@ def batches(path: Path, size: int = BATCH) -> Iterator[list[Line]]:
     batch: list[Line] = []
     held = 0
     for file in files(path):
-        for number, offset, raw in store.read_lines(file):
+        for number, offset, raw in jsonl.read_lines(file):
             batch.append(Line(file, number, raw, offset))
             held += len(raw)
             if len(batch) >= size or held >= BATCH_BYTES:
@@ -125,7 +125,7 @@ def read_line(line: Line) -> Trace:
     Raises:
         ValueError: it is not JSON or has no known shape; the message says what was expected.
     """
-    return trace(store.decode_row(line.raw))
+    return trace(jsonl.decode_row(line.raw))
 
 
 def verdicts_beside(path: Path) -> Path:

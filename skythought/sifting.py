@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from skythought import formats, shapes, steps, store, structure
+from skythought import formats, jsonl, shapes, steps, structure
 from skythought.curating import card, duplicates, exports, pairs, screening, topics
 from skythought.curating.facts import Facts, Place, Unusable
 from skythought.curating.filters import Filters, structure_score
@@ -58,7 +58,7 @@ def reader(
     measuring = scored or filters.measures
 
     def facts(file: int, line: shapes.Line) -> Facts:
-        row = store.decode_row(line.raw)
+        row = jsonl.decode_row(line.raw)
         trace = shapes.trace(row)
         asked = structure.question_of(trace)
         found = Facts(
@@ -129,7 +129,7 @@ def writer(
     count = counter(tokenizer)
 
     def make(pick: Pick) -> Made:
-        rows = [store.decode_row(place.read()) for place in pick.places]
+        rows = [jsonl.decode_row(place.read()) for place in pick.places]
         traces = [
             msgspec.structs.replace(shapes.trace(row), id=place.id)
             for row, place in zip(rows, pick.places, strict=True)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from skythought import cli, curate, formats, score, shapes, store
+from skythought import cli, curate, formats, jsonl, score, shapes, store
 from skythought.curate import Config
 from skythought.errors import UserError
 from skythought.records import Example, Message, Trace, Verdict
@@ -66,7 +66,7 @@ def kept(out: Path) -> list[str]:
 
 
 def reasons(out: Path) -> dict[str, str]:
-    rows = (row for _, row in store.read_rows(out.with_name(out.name + ".dropped.jsonl")))
+    rows = (row for _, row in jsonl.read_rows(out.with_name(out.name + ".dropped.jsonl")))
     return {row["trace_id"]: row["reason"] for row in rows}
 
 
@@ -275,7 +275,11 @@ def test_an_output_of_before_a_setting_existed_is_known(folder: Path, tmp_path: 
     counts = run(folder, out=out)
     manifest = tmp_path / "out.jsonl.manifest.json"
     made = json.loads(manifest.read_text())
-    assert not set(curate.LATER) & set(made["config"])
+    assert set(made["config"]) == {
+        "outcome",
+        "inputs",
+        "benchmarks",
+    }
     del made["config"]["benchmarks"]
     manifest.write_text(json.dumps(made))
     assert run(folder, out=out) == counts
@@ -355,133 +359,6 @@ def test_the_inputs_are_not_touched(folder: Path, tmp_path: Path) -> None:
         run(folder, out=folder / "traces.jsonl")
 
 
-def graded(tmp_path: Path, *traces: tuple[Trace, str]) -> Path:
-    store.write_records(tmp_path / "run" / "traces.jsonl", [t for t, _ in traces])
-    store.write_records(tmp_path / "run" / "verdicts.jsonl", [verdict(t.id, o) for t, o in traces])
-    return tmp_path / "run"
-
-
-def test_problems_of_a_pass_rate(tmp_path: Path) -> None:
-    """p1 is solved by all, p2 by one of two, p3 by one of three, and one answer was not graded."""
-    given = [
-        *[(trace(f"a{i}"), "correct") for i in range(2)],
-        (trace("b0", "p2"), "correct"),
-        (trace("b1", "p2"), "incorrect"),
-        (trace("c0", "p3"), "correct"),
-        (trace("c1", "p3"), "no_answer"),
-        (trace("c2", "p3"), "incorrect"),
-        (trace("c3", "p3"), "error"),
-    ]
-    out = tmp_path / "out.jsonl"
-    run(graded(tmp_path, *given), out=out, pass_rate="0.4..0.9")
-    assert kept(out) == ["b0"]
-    assert reasons(out)["c0"] == "other pass rate"
-
-
-def test_rows_by_a_field_of_their_own_or_of_their_problem(tmp_path: Path) -> None:
-    row = {"problem": "1 + 1?", "response": "2", "level": "Level 4", "subject": "Algebra"}
-    other = {**row, "problem": "2 + 2?", "level": "Level 2"}
-    path = write(tmp_path / "mine.jsonl", row, other, {"problem": "3?", "response": "3"})
-    out = tmp_path / "out.jsonl"
-    run(path, out=out, outcome="any", where=("level=3..5", "subject=algebra"))
-    assert [e.messages[0].content for e in store.read(out, Example)] == ["1 + 1?"]
-    assert sorted(reasons(out).values()) == ["no level", "other level"]
-    folder = graded(tmp_path, (trace("a"), "correct"), (trace("b", "p2"), "correct"))
-    problems = [{"id": "p1", "extra": {"level": 1}}, {"id": "p2", "extra": {"level": 5}}]
-    write(folder / "problems.jsonl", *problems)
-    run(folder, out=tmp_path / "hard.jsonl", where=("level=4..",))
-    assert kept(tmp_path / "hard.jsonl") == ["b"]
-
-
-def test_the_shortest_of_each_problem(tmp_path: Path) -> None:
-    lengths = {"a": 30, "b": 10, "c": 20}
-    given = [(trace(key, completion_tokens=n), "correct") for key, n in lengths.items()]
-    folder = graded(tmp_path, *given, (trace("d", "p2", completion_tokens=99), "correct"))
-    out = tmp_path / "out.jsonl"
-    run(folder, out=out, per_problem=1, prefer="shortest")
-    assert kept(out) == ["b", "d"]
-    run(folder, out=tmp_path / "two.jsonl", select=2, by="longest")
-    assert kept(tmp_path / "two.jsonl") == ["a", "d"]
-    assert set(reasons(tmp_path / "two.jsonl").values()) == {"not selected"}
-    run(folder, out=tmp_path / "window.jsonl", min_tokens=15, max_tokens=40)
-    assert kept(tmp_path / "window.jsonl") == ["a", "c"]
-
-
-def test_pairs_of_the_shortest_and_the_longest(tmp_path: Path) -> None:
-    lengths = {"a": 30, "b": 10, "c": 20}
-    given = [(trace(key, completion_tokens=n), "correct") for key, n in lengths.items()]
-    folder = graded(tmp_path, *given, (trace("d", "p2"), "correct"))
-    out = tmp_path / "pairs.jsonl"
-    assert run(folder, out=out, pairs="shortest")["kept"] == 1
-    [pair] = store.read(out, Example)
-    assert pair.completion == formats.teach("Hm.\n\nWait, b.", "\\boxed{b}")
-    assert pair.rejected == formats.teach("Hm.\n\nWait, a.", "\\boxed{a}")
-    assert pair.tags == ("correct", "pair shortest", "rejected a")
-    with pytest.raises(UserError, match="--pairs compares correct traces"):
-        run(folder, out=tmp_path / "x.jsonl", pairs="shortest", outcome="any")
-
-
-def test_pairs_of_the_first_solution_and_all_of_it(tmp_path: Path) -> None:
-    parts = ["Let me add 17 and 5.", "17 + 5 = 22, so it is 22."]
-    checks = [f"Wait, let me check again. {i} times, it is still 22." for i in range(9)]
-    long = trace("a", thought="\n\n".join([*parts, *checks]), answer="\\boxed{22}")
-    folder = graded(tmp_path, (long, "correct"), (trace("b", "p2"), "correct"))
-    out = tmp_path / "pairs.jsonl"
-    counts = run(folder, out=out, pairs="first_solution")
-    assert counts == {"kept": 1, "dropped": {"no shorter solution": 1}}
-    [pair] = store.read(out, Example)
-    assert pair.completion == formats.teach("\n\n".join([*parts, checks[0]]), "\\boxed{22}")
-    assert pair.rejected == formats.teach(long.thought, long.answer)
-
-
-@pytest.mark.parametrize("to", ["messages", "sharegpt"])
-def test_other_shapes_can_be_trained_on(to: Any, folder: Path, tmp_path: Path) -> None:
-    run(folder, out=tmp_path / "ours.jsonl")
-    run(folder, out=tmp_path / "theirs.jsonl", to=to)
-    [ours, theirs] = (
-        [(e.messages, e.completion) for e in shapes.read_examples(tmp_path / f"{name}.jsonl")]
-        for name in ("ours", "theirs")
-    )
-    assert ours == theirs
-
-
-def test_parquet_is_written(folder: Path, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    run(folder, out=tmp_path / "out.parquet", to="messages")
-    rows = parquet.read_table(tmp_path / "out.parquet").to_pylist()
-    assert [row["trace_id"] for row in rows] == ["a", "b", "g"]
-    assert not list(tmp_path.glob("*.part"))
-
-
-def test_rows_that_cannot_be_used_are_left_out_and_told(tmp_path: Path) -> None:
-    path = tmp_path / "mine.jsonl"
-    path.write_text('{"problem": "1?", "response": "2"}\n{"text": 1}\nnot json\n')
-    out = tmp_path / "out.jsonl"
-    assert run(path, out=out, outcome="any") == {"kept": 1, "dropped": {"cannot be used": 2}}
-    rows = [row for _, row in store.read_rows(out.with_name("out.jsonl.dropped.jsonl"))]
-    assert [row["place"] for row in rows] == [f"{path}:2", f"{path}:3"]
-    assert "unknown row with fields text" in rows[0]["reason"]
-    with pytest.raises(UserError, match=r"mine\.jsonl:2: unknown row with fields text"):
-        run(path, out=tmp_path / "no.jsonl", outcome="any", stop_at_damage=True)
-
-
-def test_workers_change_nothing(shared: Path, tmp_path: Path) -> None:
-    source = shared / "traces" / "traces.jsonl"
-    for n in (1, 3):
-        run(source, out=tmp_path / f"{n}.jsonl", outcome="any", workers=n, select=50)
-    for end in ("", ".dropped.jsonl"):
-        one, three = ((tmp_path / f"{n}.jsonl{end}").read_bytes() for n in (1, 3))
-        assert one == three
-
-
-def test_a_tokenizer_counts(folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("transformers")
-    mini = Path(curate.__file__).parent / "models" / "mini"
-    run(folder, out=tmp_path / "out.jsonl", tokenizer=str(mini), min_tokens=10)
-    with pytest.raises(UserError, match=r"--tokenizer .*nowhere: "):
-        run(folder, out=tmp_path / "no.jsonl", tokenizer=str(tmp_path / "nowhere"))
-
-
 def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.jsonl"
     assert cli.main(["curate", str(folder), "--out", str(out), "--per-problem", "1"]) == 0
@@ -495,5 +372,5 @@ def test_real_traces(shared: Path, tmp_path: Path) -> None:
     source = shared / "traces" / "traces.jsonl"
     counts = run(source, out=tmp_path / "out.jsonl", outcome="any", per_problem=1)
     assert counts["kept"] + sum(counts["dropped"].values()) == 1423
-    asked = {" ".join(row["problem"].split()) for _, row in store.read_rows(source)}
+    asked = {" ".join(row["problem"].split()) for _, row in jsonl.read_rows(source)}
     assert counts["kept"] == len(asked)  # ids of samples differ, questions do not

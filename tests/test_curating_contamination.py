@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from skythought import cli, curate, shapes, store
+from skythought import cli, curate, jsonl, shapes, store
 from skythought.curating import question_of, response_of
 from skythought.curating.contamination import Benchmarks, Found, Hit
 from skythought.errors import UserError
@@ -237,14 +237,14 @@ def test_curate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("a", "copy"),
         ("c", "restated"),
     ]
-    dropped = [row for _, row in store.read_rows(tmp_path / "out.jsonl.dropped.jsonl")]
+    dropped = [row for _, row in jsonl.read_rows(tmp_path / "out.jsonl.dropped.jsonl")]
     assert dropped[0] == {
         **{"trace_id": "a", "reason": "answers benchmark own/tanks"},
         **{"rule": "copy", "where": "question", "score": 1.0},
     }
     card = (tmp_path / "out.jsonl.card.md").read_text()
-    assert "| left out: answers benchmark own | 2 |" in card
-    assert "| benchmarks looked for | held-out |" in card
+    assert "| answers benchmark own | 2 |" in card
+    assert "| decontaminate | held-out |" in card
     assert cli.main(command) == 0
     assert "made already" in capsys.readouterr().err
     write(tmp_path / "held-out" / "own.jsonl", *own[1:])  # other problems, another result
@@ -289,7 +289,7 @@ def real(shared: Path) -> Benchmarks:
 
 
 def test_real_traces(real: Benchmarks, shared: Path) -> None:
-    rows = [row for _, row in store.read_rows(shared / "traces" / "traces.jsonl")]
+    rows = [row for _, row in jsonl.read_rows(shared / "traces" / "traces.jsonl")]
     answers = [row for row in rows if row.get("benchmark_id")]
     assert len(answers) == 1363
     assert all(key_of(real.hit(row["problem"])) == row["benchmark_id"] for row in answers)
@@ -301,7 +301,7 @@ def test_real_traces(real: Benchmarks, shared: Path) -> None:
 
 
 def test_real_prompts(real: Benchmarks, shared: Path) -> None:
-    rows = [row for _, row in store.read_rows(shared / "prompts" / "train_prompts.jsonl")]
+    rows = [row for _, row in jsonl.read_rows(shared / "prompts" / "train_prompts.jsonl")]
     hits = {row["id"]: real.hit(row["problem"]) for row in rows}
     for key in importlib.import_module("contamination").WORD_FOR_WORD:
         hit = hits[key]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skythought import cli, curate, shapes, store
+from skythought import cli, curate, jsonl, shapes, store
 from skythought.curating import duplicates
 from skythought.curating.duplicates import NearDuplicates, Sketches, banded, jaccard, text_of
 from skythought.errors import UserError
@@ -178,11 +178,12 @@ def test_curate(by: tuple[Any, ...], left: list[str], tmp_path: Path) -> None:
     counts = curate.run(config)
     assert [example.trace_id for example in store.read(out, Example)] == left
     assert counts["dropped"] == ({"near-duplicate": 4 - len(left)} if len(left) < 4 else {})
-    rows = [row for _, row in store.read_rows(tmp_path / "out.jsonl.dropped.jsonl")]
+    rows = [row for _, row in jsonl.read_rows(tmp_path / "out.jsonl.dropped.jsonl")]
     assert all(row["reason"] == "near-duplicate of a" for row in rows)
     assert all(row["similarity"] >= 0.7 and row["compared"] in by for row in rows)
     card = (tmp_path / "out.jsonl.card.md").read_text()
-    assert f"| near-duplicates left out | from 0.7 alike, by {', '.join(by)} |" in card
+    assert "| near_duplicates | 0.7 |" in card
+    assert f"| duplicates_by | {', '.join(by)} |" in card
 
 
 def test_exact_duplicates_by_question(tmp_path: Path) -> None:
@@ -191,7 +192,7 @@ def test_exact_duplicates_by_question(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     config = curate.Config(runs=(tmp_path,), out=out, outcome="any", duplicates_by=("question",))
     assert curate.run(config) == {"kept": 2, "dropped": {"duplicate": 1}}
-    [row] = [row for _, row in store.read_rows(tmp_path / "out.jsonl.dropped.jsonl")]
+    [row] = [row for _, row in jsonl.read_rows(tmp_path / "out.jsonl.dropped.jsonl")]
     assert row == {"trace_id": "e", "reason": "duplicate of a"}
 
 

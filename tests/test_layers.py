@@ -1,6 +1,6 @@
 """Who may import whom, what may be imported when, and how large a file may be.
 
-    errors, records, registry, provenance
+    errors, records, registry, provenance, jsonl
       -> store, formats, extraction, steps, shapes, metrics, progress, audit,
          options, presets, prices, cluster, crew, spread
         -> tasks | verifiers | backends | perturbations | structure
@@ -33,7 +33,7 @@ NOUNS = (
 )
 LAYERS = (
     ("__init__",),  # the version
-    ("errors", "records", "registry", "provenance"),
+    ("errors", "records", "registry", "provenance", "jsonl"),
     (
         *("store", "formats", "extraction", "steps", "shapes", "metrics", "progress", "audit"),
         *("options", "presets", "prices", "cluster", "crew", "spread"),

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from skythought import edits, perturb, store
+from skythought import edits, jsonl, perturb, store
 from skythought.errors import UserError
 from skythought.perturb import Config
 from skythought.records import Message, Trace
@@ -67,7 +67,7 @@ def test_a_bad_row_costs_itself_only(
     counts = run(path, out, workers=workers)
     assert counts == {"traces": 4, "changed": 4, "without_thought": 0, "dropped": 2}
     assert [t.parent for t in store.read(out, Trace)] == ["g0", "g1", "g2", "g3"]
-    dropped = [row for _, row in store.read_rows(tmp_path / "out.jsonl.dropped.jsonl")]
+    dropped = [row for _, row in jsonl.read_rows(tmp_path / "out.jsonl.dropped.jsonl")]
     assert [(row["file"], row["line"]) for row in dropped] == [(str(path), 2), (str(path), 4)]
     assert "not valid JSON" in dropped[0]["reason"]
     assert "unknown row with fields text" in dropped[1]["reason"]

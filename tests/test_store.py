@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skythought import store
+from skythought import jsonl, store
 from skythought.errors import UserError
 from skythought.records import Problem, Verdict
 
@@ -32,7 +32,7 @@ def test_records_are_read_back(tmp_path: Path) -> None:
 def test_a_missing_file_holds_no_records(tmp_path: Path) -> None:
     assert store.read(tmp_path / "none.jsonl", Problem) == []
     with pytest.raises(UserError, match=r"none\.jsonl: no such file"):
-        list(store.read_rows(tmp_path / "none.jsonl"))
+        list(jsonl.read_rows(tmp_path / "none.jsonl"))
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_a_bad_line_is_named(line: bytes, told: str, tmp_path: Path) -> None:
 def test_files_of_other_systems(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}\r\n')
-    assert list(store.read_rows(path)) == [(1, {"a": 1}), (3, {"a": 2})]
+    assert list(jsonl.read_rows(path)) == [(1, {"a": 1}), (3, {"a": 2})]
     path.write_bytes(b"\xef\xbb\xbf")
-    assert list(store.read_rows(path)) == []
+    assert list(jsonl.read_rows(path)) == []
     for encoding in ("utf-16", "utf-16-be"):
         path.write_bytes('\ufeff{"a": 1}\n'.encode(encoding))
         with pytest.raises(UserError, match=r"rows\.jsonl: is UTF-16; save it as UTF-8"):
-            list(store.read_rows(path))
+            list(jsonl.read_rows(path))
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_an_array_is_not_one_object_per_line(text: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"rows\.json: a JSON array; expected one object per line"):
-        list(store.read_rows(path))
+        list(jsonl.read_rows(path))
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a folder; give a JSONL file"):
-        list(store.read_rows(tmp_path))
+        list(jsonl.read_rows(tmp_path))
 
 
 def test_appending_keeps_what_is_there(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_line_is_on_disk_before_the_next_is_made(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert done.returncode == 9
-    assert [row for _, row in store.read_rows(path)] == [{"n": 1}, {"n": 2}]
+    assert [row for _, row in jsonl.read_rows(path)] == [{"n": 1}, {"n": 2}]
 
 
 def test_appending_to_a_full_device_is_one_line() -> None:
@@ -178,7 +178,7 @@ def test_a_disk_that_fills_up_keeps_the_lines_before(small_disk: Path) -> None:
     (small_disk / "other.json.part").unlink()
     with store.Appender(path):
         pass  # cuts the torn line
-    assert [row["n"] for _, row in store.read_rows(path)] == list(range(written))
+    assert [row["n"] for _, row in jsonl.read_rows(path)] == list(range(written))
 
 
 def test_a_full_disk_keeps_the_old_file(small_disk: Path) -> None:

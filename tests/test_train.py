@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from test_shapes import SHAPES
 
-from skythought import cli, store, train
+from skythought import cli, jsonl, train
 from skythought.backends import hf
 from skythought.errors import UserError
 from skythought.records import Message, Request, Sampling
@@ -109,7 +109,7 @@ def test_the_command_people_copy(tiny_model: Path, tmp_path: Path) -> None:
         "lr": 1e-4,
         "n_examples": 100,
     }
-    rows = [row for _, row in store.read_rows(folder / "log.jsonl")]
+    rows = [row for _, row in jsonl.read_rows(folder / "log.jsonl")]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]  # 96 and 4 samples, twice
     assert all(row["tokens_per_s"] > 0 for row in rows)
     assert f"4 steps, loss {rows[-1]['loss']:.3f}, {rows[-1]['tokens']:,} tokens at" in done.stderr

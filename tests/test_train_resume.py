@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from skythought import store, train
+from skythought import jsonl, train
 from skythought.errors import UserError
 
 torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")
@@ -100,7 +100,7 @@ def steps(folder: Path) -> list[dict[str, Any]]:
     clock = ("seconds", "tokens_per_s")
     return [
         {k: v for k, v in row.items() if k not in clock}
-        for _, row in store.read_rows(folder / "log.jsonl")
+        for _, row in jsonl.read_rows(folder / "log.jsonl")
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from skythought import formats, shapes, store
+from skythought import formats, jsonl, shapes
 from skythought.errors import UserError
 from skythought.records import Example, Message
 from skythought.training import data, memory
@@ -278,7 +278,7 @@ def test_the_newest_whole_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
 
 def test_the_log_has_a_row_per_step(tiny_model: Path, tmp_path: Path) -> None:
     result, _, _ = train(tiny_model, tmp_path, max_steps=3, lr=1e-3)
-    rows = [row for _, row in store.read_rows(tmp_path / "log.jsonl")]
+    rows = [row for _, row in jsonl.read_rows(tmp_path / "log.jsonl")]
     assert [row["step"] for row in rows] == [1, 2, 3]
     tokens = rows[0]["tokens"]
     assert [row["tokens"] for row in rows] == [tokens, 2 * tokens, 3 * tokens]

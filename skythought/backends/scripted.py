@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from skythought import store
+from skythought import jsonl
 from skythought.backends import cut
 from skythought.errors import UserError
 from skythought.records import Completion, Request, Sampling, digest
@@ -26,7 +26,7 @@ class Scripted:
         if not model:
             raise UserError("scripted backend: which script? give --model FILE.jsonl")
         self.answers: dict[str, list[str]] = {}
-        for number, row in store.read_rows(Path(model)):
+        for number, row in jsonl.read_rows(Path(model)):
             if not isinstance(row.get("question"), str) or not isinstance(row.get("response"), str):
                 raise UserError(f"{model}:{number}: expected the texts 'question' and 'response'")
             self.answers.setdefault(row["question"], []).append(row["response"])

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from skythought import shapes, store
+from skythought import jsonl, shapes
 from skythought.curating import Reason, choosing
 from skythought.curating.facts import Facts, Place
 from skythought.curating.filters import Labelled, within
@@ -121,7 +121,7 @@ def read(given: Input, facts: Facts) -> Trace:
     Raises:
         UserError: the file is not there any more.
     """
-    found = shapes.trace(store.decode_row(place(given, facts).read()))
+    found = shapes.trace(jsonl.decode_row(place(given, facts).read()))
     return msgspec.structs.replace(found, id=facts.id)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from skythought import store
+from skythought import jsonl
 from skythought.curating.contamination import Hit
 from skythought.errors import UserError
 
@@ -63,7 +63,7 @@ def outcomes(path: Path) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     decoder = msgspec.json.Decoder(_Verdict)
-    for number, _, line in store.read_lines(path):
+    for number, _, line in jsonl.read_lines(path):
         try:
             verdict = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

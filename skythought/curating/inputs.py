@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from skythought import progress, shapes, store
+from skythought import jsonl, progress, shapes, store
 from skythought.curating.facts import Facts, Unusable, outcomes
 from skythought.errors import UserError
 from skythought.spread import Spread
@@ -70,7 +70,7 @@ class Input:
             return {}
         return {
             str(row.get("id")): tuple(said(row, name) for name in fields)
-            for _, row in store.read_rows(problems)
+            for _, row in jsonl.read_rows(problems)
         }
 
     def task(self) -> str:
@@ -78,7 +78,7 @@ class Input:
         problems = self.path / "problems.jsonl"
         if not self.path.is_dir() or not problems.exists():
             return ""
-        return next((str(row.get("task", "")) for _, row in store.read_rows(problems)), "")
+        return next((str(row.get("task", "")) for _, row in jsonl.read_rows(problems)), "")
 
     def made_by(self) -> str:
         """Say from the manifest what made it."""

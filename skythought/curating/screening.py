@@ -20,7 +20,6 @@ import numpy as np
 from skythought.curating import Reason, contamination, encoders
 from skythought.curating.contamination import Benchmarks
 from skythought.curating.duplicates import RUN, Field, NearDuplicates, Sketches, text_of
-from skythought.errors import UserError
 from skythought.records import Problem, Trace, digest
 
 
@@ -48,11 +47,9 @@ class Search:
         """Make the index of the benchmarks' problems; None where there are none.
 
         Raises:
-            UserError: no such encoder, or one with nothing to compare.
+            UserError: no such encoder.
         """
         if not self.problems:
-            if self.encoder is not None:
-                raise UserError("--decontaminate-encoder compares with what? give --decontaminate")
             return None
         return Benchmarks(
             self.problems,

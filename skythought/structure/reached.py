@@ -24,7 +24,10 @@ NUMBER = re.compile(
     r"(?<![\d.])(?:\d{1,3}(?:(?:,|,\\!|\\,|\{,\})\d{3})+(?!\d)|\d+)(?:\.\d+)?(?![\d^])"
 )
 SEPARATOR = re.compile(r",\\!|\\,|\{,\}|,")
-BETWEEN = r"(?:[\s$(*+-]|\\[$(,!]|\\text\{|\\boxed\{|about |approximately |only |just |exactly )*$"
+BETWEEN = (
+    r"(?:[\s$(*+-]|\\[$(,!]|\\text\{|\\boxed\{"
+    r"|(?:about|approximately|only|just|exactly|still|also|indeed|again) )*$"
+)
 RESULT = re.compile(
     r"(?:[=≈→:]|\\(?:approx|to|implies)\b|\*\*|\\boxed\{|'s|\b(?:is|are|be|was|equals?|equal to"
     r"|gives?|get|gets|makes?|leaves|leaving|totals?|totaling|total of|becomes|results? in))"

@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from skythought import extraction, formats, shapes, store
+from skythought import extraction, formats, jsonl, shapes
 from skythought.errors import UserError, first_line, require, unknown
 from skythought.records import Problem, digest
 from skythought.tasks import (
@@ -178,7 +178,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         UserError: the file is missing or cannot be read as what it claims to be.
     """
     if path.suffix != ".parquet":
-        yield from store.read_rows(path)
+        yield from jsonl.read_rows(path)
         return
     if not path.is_file():
         raise UserError(f"{path}: no such file")
