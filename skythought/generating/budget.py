@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skythought import progress
 from skythought.errors import UserError
-from skythought.generating.found import BYTES_PER_TOKEN, Found, guess
+from skythought.generating.found import BYTES_PER_TOKEN, Found, guess, prompt_bytes
 from skythought.prices import Price, dollars
 from skythought.records import Completion, Request
 
@@ -14,7 +14,6 @@ OVER = (
 LIKELY = 2  # times the mean cost of an answer, which those on their way do not exceed together
 LEAST = 20  # answers that a mean is believed of; no fewer than are on their way
 GUESSED = f"their cost is guessed, a token for every {BYTES_PER_TOKEN} bytes"
-TEMPLATE = 64  # tokens that a chat template may put around one message, at most
 
 
 class BudgetReached(UserError):
@@ -118,5 +117,4 @@ class Budget:
 
 def _bytes(request: Request) -> int:
     """Count the bytes of a prompt, with what a template may add: no prompt has more tokens."""
-    texts = [*(m.content for m in request.messages), request.prefill]
-    return sum(len(text.encode()) + TEMPLATE for text in texts)
+    return prompt_bytes([*(m.content for m in request.messages), request.prefill])

@@ -6,6 +6,7 @@ million rows are read in seconds.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from skythought.records import Finish, Trace
 ASIDE = "traces.damaged"  # where damaged lines are kept; no .jsonl, so that nothing reads it
 SHOWN = 3  # damaged lines that are told one by one
 FEW = 10  # damaged lines that are believed to be an accident in a file of any size
+TEMPLATE = 64  # tokens that a chat template may put around one message, at most
 BYTES_PER_TOKEN = 3  # where nobody counts: formulas and digits have fewer than English, which has 4
 SHARE = 0.01  # and in a large file, this share of its lines
 
@@ -74,10 +76,16 @@ def guess(read: int, written: int, longest: int = 0) -> tuple[int, int]:
     return -(-read // BYTES_PER_TOKEN), min(tokens, longest) if longest else tokens
 
 
+def prompt_bytes(texts: Iterable[str]) -> int:
+    """Count the bytes of a prompt's texts, with what a template may add to each."""
+    return sum(len(text.encode()) + TEMPLATE for text in texts)
+
+
 def _size(trace: Trace) -> tuple[int, int]:
     """Count the bytes of prompt and answer."""
-    read = sum(len(turn.content.encode()) for turn in trace.messages)
-    return read, len(trace.thought.encode()) + len(trace.answer.encode())
+    begun = trace.prefill or ""
+    written = len(trace.thought.encode()) + len(trace.answer.encode())
+    return prompt_bytes([*(turn.content for turn in trace.messages), begun]), written
 
 
 def read(path: Path, longest: int = 0) -> Found:
