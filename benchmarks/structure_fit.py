@@ -6,7 +6,7 @@ Real thoughts, their perturbed copies, and of each the pairs of neighbours: a st
 before it, the question before the first, the answer after the last. A pair follows where it was a
 pair of the original. A logistic regression with a ridge tells the two apart, on the half of the
 problems with an even hash (`even`); `structure_validation.py` uses the other half. Every text
-counts alike, whatever its number of steps; originals count three times, shortened texts twice.
+counts alike, whatever its number of steps; originals count three times.
 What is printed replaces `skythought/structure/weights.py`.
 """
 
@@ -28,7 +28,7 @@ from skythought.records import Trace
 from skythought.structure import consistency
 
 KINDS = ("shuffle", "insert", "delete")
-COUNT = {"": 3.0, "shuffle": 1.0, "insert": 1.0, "delete": 2.0}
+ORIGINAL = 3.0  # how much an original counts beside a copy, of which there are six
 RIDGE = 1.0  # of weights on signals scaled to at most 1, against a mean loss times the texts
 RARE = 20  # a signal of fewer pairs of originals gets no weight
 HEAD = '''"""The weights of the lexical estimator, written by benchmarks/structure_fit.py.
@@ -78,7 +78,7 @@ def see(trace: Trace, donors: Sequence[Trace], seed: int) -> list[Seen]:
         signals = [dict(each) for each in consistency.read(question(copy), parts, copy.answer)]
         around = zip([None, *parts], [*parts, None], strict=True)
         follow = [pair in true for pair in around][: len(signals)]
-        found.append(Seen(copy, COUNT[kind], follow, signals))
+        found.append(Seen(copy, 1.0 if kind else ORIGINAL, follow, signals))
     return found
 
 

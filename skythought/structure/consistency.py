@@ -79,6 +79,7 @@ OPENINGS = {
     }.items()
     for word in words.split()
 }
+BEGUN = {"first": "begin"}  # teachers begin with "Okay, so" or with "First": one as well as other
 
 
 def consistency(question: str, parts: Sequence[str], answer: str = "") -> float | None:
@@ -186,7 +187,7 @@ def read(
         elif t == 1:
             signals += (
                 ("first step", 1.0),
-                (f"first {this.opening}", 1.0),
+                (f"first {BEGUN.get(this.opening, this.opening)}", 1.0),
                 ("question's words", len(words & asked) / max(1, len(asked))),
             )
         else:
