@@ -16,7 +16,8 @@ r"""The one owner of how a thought and an answer are written, shown to a model, 
 
 `teach` writes this format (Sky-T1's), `parse` reads it and the other ways teachers write:
 `<think>...</think>` with or without the opening tag, the answer after it bare or in `<answer>`; the
-lines `think` and `answer` (s1); and plain text. `parse(teach(t, a)) == (t, a)`, to the last line
+lines `think` and `answer` (s1); a heading "Final Answer" behind the thought (QwQ, LIMO); and plain
+text, which is all answer. `parse(teach(t, a)) == (t, a)`, to the last line
 break, for all texts but those that `teach` refuses: a thought or an answer that holds its own
 closing tag would be read as ended there.
 """
@@ -34,6 +35,8 @@ BEGIN_THOUGHT, END_THOUGHT = "<|begin_of_thought|>", "<|end_of_thought|>"
 BEGIN_SOLUTION, END_SOLUTION = "<|begin_of_solution|>", "<|end_of_solution|>"
 TAGS = (BEGIN_THOUGHT, END_THOUGHT, BEGIN_SOLUTION, END_SOLUTION)
 
+INSIDE = ("<think>", "</think>", *TAGS)  # what a thought or an answer should not hold
+
 # What `teach` writes before, between and after the texts.
 OPEN_THOUGHT, OPEN_SOLUTION = f"{BEGIN_THOUGHT}\n\n", f"{BEGIN_SOLUTION}\n\n"
 TURN = f"\n\n{END_THOUGHT}\n\n{OPEN_SOLUTION}"
@@ -41,6 +44,12 @@ CLOSE_SOLUTION = f"\n\n{END_SOLUTION}"
 
 S1 = re.compile(
     r"\Athink\n(?P<thought>.*?)(?:^answer\n(?P<answer>.*))?\Z", re.DOTALL | re.MULTILINE
+)
+# A heading or a label of its own: **Final Answer**, ### Final Answer, Final Answer: ...
+FINAL = re.compile(
+    r"^[ \t]*(?:#{1,6}[ \t]+)?(?:\*\*|__)?(?:the |my )?final (?:answer|solution)"
+    r"[ \t]*(?::[ \t]*(?:\*\*|__)?|(?:\*\*|__)[ \t]*:?|(?=\n|\Z))",
+    re.IGNORECASE | re.MULTILINE,
 )
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # a backslash takes the next character with it
 
@@ -90,7 +99,36 @@ def parse(text: str) -> Parts:
     if s1 := S1.match(text):
         thought, answer = s1["thought"].strip(), s1["answer"]
         return Parts(thought, (answer or "").strip(), closed=answer is not None)
-    return Parts("", text.strip("\n"), closed=True)
+    return _parse_headed(text) or Parts("", text.strip("\n"), closed=True)
+
+
+def fault(thought: str, answer: str, *, cut: bool = False) -> str:
+    """Say what is missing or doubtful in a completion that was taken apart; "" where nothing is.
+
+    >>> fault("", "So it is 4.")
+    'no thought: nothing tells it from the answer'
+    """
+    if cut:
+        return "cut off"
+    if not thought.strip() and not answer.strip():
+        return "empty"
+    if not thought.strip():
+        return "no thought: nothing tells it from the answer"
+    if not answer.strip():
+        return "no answer behind the thought"
+    inside = next((tag for tag in INSIDE if tag in thought or tag in answer), "")
+    return f"another {inside} inside" if inside else ""
+
+
+def _parse_headed(text: str) -> Parts | None:
+    """Take apart a text whose last heading "Final Answer" has more before it than behind."""
+    heading = max(FINAL.finditer(text), key=lambda found: found.start(), default=None)
+    if heading is None or not text[heading.end() :].strip():
+        return None
+    thought, answer = text[: heading.start()].strip("\n"), text[heading.start() :].strip("\n")
+    if not thought.strip() or len(answer) >= len(thought):
+        return None
+    return Parts(thought, answer, closed=True)
 
 
 def _parse_taught(text: str) -> Parts | None:

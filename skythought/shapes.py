@@ -8,6 +8,9 @@
 | prompt and completion | `prompt` + `completion`, each a string or a list of messages |
 | problem, response | `problem`, `question`, `instruction` or `prompt`; `response` or `output` |
 
+A thought may stand apart, as servers give it: `reasoning_content`, `reasoning` or `thinking`, in
+the assistant's message or beside the response.
+
 All become `Trace` records: the completion is taken apart by `formats.parse`; an `error` of the row
 is a failed request, a `finish_reason` (or `finish`) of `length` an answer cut off. A row
 of another shape is refused with file:line and what was expected.
@@ -34,6 +37,7 @@ EXPECTED = (
 )
 QUESTIONS = ("problem", "question", "instruction", "prompt")
 RESPONSES = ("response", "output")
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 # What score, curate and perturb put beside their traces, and the tables of analyze.
 NOT_TRACES = re.compile(
     r"(?:^|.*\.)(?:verdicts(?:\.[\w-]+)?|dropped|disagreements|rewritten|contamination)\.jsonl"
@@ -243,9 +247,7 @@ def _conversation(row: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
         ]
         return _last(turns)
     if "messages" in row and "completion" not in row:
-        return _last(
-            [Message(t["role"], t["content"]) for t in _turns(row, "messages", ("role", "content"))]
-        )
+        return _last(_messages(row, "messages"))
     if "completion" in row:
         where = "messages" if "messages" in row else "prompt"
         prompt = _said(row, where, "user")
@@ -258,17 +260,33 @@ def _conversation(row: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
         question = f"{question}\n\n{row['input']}"
     system = row.get("system")
     start = (Message("system", system),) if isinstance(system, str) and system else ()
-    return (*start, Message("user", question)), response
+    return (*start, Message("user", question)), _whole(row, response)
+
+
+def _whole(holder: dict[str, Any], said: str) -> str:
+    """Put a thought that stands apart before what was said, unless a thought is in it already."""
+    apart = next((holder[k] for k in THOUGHTS if isinstance(holder.get(k), str)), "").strip()
+    if len(apart.split()) < 2 or formats.parse(said).thought:  # a single word is a label
+        return said
+    return f"<think>\n{apart}\n</think>\n\n{said}"
 
 
 def _said(row: dict[str, Any], field: str, role: str) -> list[Message]:
     """Read a field that holds one text or a list of turns."""
     if isinstance(row.get(field), str):
         return [Message(role, row[field])]
-    return [Message(t["role"], t["content"]) for t in _turns(row, field, ("role", "content"))]
+    return _messages(row, field)
 
 
-def _turns(row: dict[str, Any], field: str, keys: tuple[str, str]) -> list[dict[str, str]]:
+def _messages(row: dict[str, Any], field: str) -> list[Message]:
+    """Read turns; a thought that an assistant's turn holds apart is put before what it says."""
+    return [
+        Message(t["role"], _whole(t, t["content"]) if t["role"] == "assistant" else t["content"])
+        for t in _turns(row, field, ("role", "content"))
+    ]
+
+
+def _turns(row: dict[str, Any], field: str, keys: tuple[str, str]) -> list[dict[str, Any]]:
     turns = row.get(field)
     if not isinstance(turns, list) or not turns:
         raise ValueError(f"{field!r} must be a list of turns; {EXPECTED}")

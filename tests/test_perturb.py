@@ -305,6 +305,6 @@ def test_real_traces_keep_their_number_and_order(shared: Path, tmp_path: Path) -
     source = shared / "traces" / "traces.jsonl"
     counts = run(source, tmp_path / "out.jsonl", kind="shuffle", fraction=1.0)
     assert counts["traces"] == 1423
-    assert counts["without_thought"] == 45
+    assert counts["without_thought"] == 26
     parents = [t.parent for t in store.read(tmp_path / "out.jsonl", Trace)]
     assert parents == [t.id for t in shapes.read_traces(source)]

@@ -190,7 +190,7 @@ def test_real_traces_as_they_are(shared: Path) -> None:
     assert len(traces) == 1423
     assert len({t.id for t in traces}) == 1423
     assert all(isinstance(t, Trace) and t.finish == "stop" for t in traces)
-    assert sum(bool(t.thought) for t in traces) == 1378
+    assert sum(bool(t.thought) for t in traces) == 1397
     assert any("DeepSeek-R1" in t.model for t in traces)
     examples = list(shapes.read_examples(shared / "traces" / "traces.jsonl"))
     for trace, example in zip(traces, examples, strict=True):
@@ -203,3 +203,27 @@ def test_real_outputs_with_answer_tags(shared: Path) -> None:
     assert sum(bool(t.thought) for t in traces) == 180
     assert sum(t.finish == "length" for t in traces) == 2
     assert sum(t.answer.startswith("<answer>") for t in traces) == 0
+
+
+APART, SAID = "First, 1 and 1.\n\nSo 2.", "It is 2."
+
+
+@pytest.mark.parametrize("field", shapes.THOUGHTS)
+def test_a_thought_that_stands_apart(field: str) -> None:
+    """As chat servers give it, in the message or beside the response."""
+    user = {"role": "user", "content": "1 + 1?"}
+    apart = {"role": "assistant", "content": SAID, field: APART}
+    rows: list[dict[str, Any]] = [
+        {"messages": [user, apart]},
+        {"prompt": [user], "completion": [apart]},
+        {"problem": "1 + 1?", "response": SAID, field: APART},
+    ]
+    for row in rows:
+        found = shapes.trace(row)
+        assert (found.thought, found.answer) == (APART, SAID)
+    label = shapes.trace({"problem": "1 + 1?", "response": SAID, field: "math"})
+    assert (label.thought, label.answer) == ("", SAID)
+    twice = shapes.trace(
+        {"problem": "?", "response": f"<think>\nHm\n</think>\n{SAID}", field: APART}
+    )
+    assert (twice.thought, twice.answer) == ("Hm", SAID)
