@@ -298,9 +298,8 @@ def _write(
         if config.decontaminate:
             found = (Found(trace_id=f.id, hit=f.hit) for g in inputs for f in g.rows if f.hit)
             store.write_records(_beside(config.out, "contamination.jsonl"), found)
-        text = card.write(
-            config.out.name, tally, _sources(config, inputs, kept), reasons, _said(config)
-        )
+        sources, settings = _sources(config, inputs, kept), _shown(_said(config))
+        text = card.write(config.out.name, tally, sources, reasons, settings)
         store.write_whole(_beside(config.out, "card.md"), text)
         store.publish(part, config.out, "curate", identity, counts)
     finally:
@@ -376,7 +375,7 @@ def _shown(settings: Mapping[str, object]) -> dict[str, str]:
     """Write settings for the card: of files their names, not where they lie here."""
     shown = {}
     for key, value in settings.items():
-        texts = [str(part) for part in value] if isinstance(value, list) else [str(value)]
+        texts = [str(part) for part in value] if isinstance(value, list | tuple) else [str(value)]
         if key in ("decontaminate", "tokenizer", "decontaminate_encoder"):
             texts = [Path(text).name for text in texts]
         shown[key] = ", ".join(texts)
