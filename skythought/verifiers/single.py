@@ -12,11 +12,12 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from skythought.verifiers import enclosure, exact, formula, notation, polynomial
-from skythought.verifiers.algebra import Algebra
-from skythought.verifiers.formula import Unread
+from skythought.formulas import enclosure, polynomial, reading
+from skythought.formulas.algebra import Algebra
+from skythought.formulas.polynomial import TooLarge, TooLong, Undefined, Value
+from skythought.formulas.reading import Unread
+from skythought.verifiers import exact, notation
 from skythought.verifiers.parts import How, readable
-from skythought.verifiers.polynomial import TooLarge, TooLong, Undefined, Value
 from skythought.verifiers.rules import NEAR
 
 Decision = tuple[bool | None, str]
@@ -42,9 +43,9 @@ def scalar(a: str, b: str, how: How) -> Decision:
         return exact.same_number(flat[0], flat[1], (False, False), how.rules)
     work = how.algebra
     try:
-        values = [polynomial.number(flat[0].value) if flat[0] else formula.read(a, work)]
+        values = [polynomial.number(flat[0].value) if flat[0] else reading.read(a, work)]
         try:
-            values.append(polynomial.number(flat[1].value) if flat[1] else formula.read(b, work))
+            values.append(polynomial.number(flat[1].value) if flat[1] else reading.read(b, work))
         except TooLong:
             return False, f"refused: a number of more than {polynomial.MAX_BITS} bits"
         if how.rules.decimals != "exact":
@@ -73,7 +74,7 @@ def _equations(a: str, b: str, how: How) -> bool | None:
             return False if all(readable(x, work) for x in (*left, b)) else None
         if len(left) == 1:
             first = notation.NAME.match(b)
-            if first or not polynomial.names(formula.read(right[0], work)):
+            if first or not polynomial.names(reading.read(right[0], work)):
                 return scalar(a, right[-1].strip(), how)[0]
     except (Unread, Undefined, TooLarge):
         return None
@@ -82,7 +83,7 @@ def _equations(a: str, b: str, how: How) -> bool | None:
 
 def _same_equation(a: Sequence[str], b: Sequence[str], how: How) -> bool | None:
     work = how.algebra
-    sides = [[formula.read(side, work) for side in pair] for pair in (a, b)]
+    sides = [[reading.read(side, work) for side in pair] for pair in (a, b)]
     one, other = (polynomial.cleared(work.difference(*pair)) for pair in sides)
     if polynomial.proportional(one, other):
         return True

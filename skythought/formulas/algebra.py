@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from skythought.verifiers.polynomial import (
+from skythought.formulas.polynomial import (
     MAX_WORK,
     ONE,
     PI,

@@ -1,4 +1,4 @@
-"""skythought/verifiers/algebra.py, polynomial.py, formula.py and enclosure.py: exact arithmetic."""
+"""skythought/formulas/: reading formulas, exact arithmetic, enclosures."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skythought.verifiers import enclosure, formula, polynomial
-from skythought.verifiers.algebra import Algebra
+from skythought.formulas import enclosure, polynomial, reading
+from skythought.formulas.algebra import Algebra
+from skythought.formulas.polynomial import TooLarge, TooLong, Undefined
 from skythought.verifiers.parts import How
-from skythought.verifiers.polynomial import TooLarge, TooLong, Undefined
 from skythought.verifiers.rules import DEFAULT
 from skythought.verifiers.single import scalar
 
@@ -103,8 +103,8 @@ def test_equality(a: str, b: str, same: bool | None) -> None:
     ],
 )
 def test_what_is_not_certain_is_not_read(text: str) -> None:
-    with pytest.raises(formula.Unread):
-        formula.read(text, Algebra())
+    with pytest.raises(reading.Unread):
+        reading.read(text, Algebra())
 
 
 @pytest.mark.parametrize(
@@ -117,29 +117,29 @@ def test_what_is_not_certain_is_not_read(text: str) -> None:
 )
 def test_what_is_too_large_is_not_computed(text: str) -> None:
     with pytest.raises(TooLarge):
-        formula.read(text, Algebra())
+        reading.read(text, Algebra())
 
 
 def test_numbers_too_long_are_told_apart() -> None:
     with pytest.raises(TooLong):
-        formula.read("9^{9^{9}}", Algebra())
+        reading.read("9^{9^{9}}", Algebra())
 
 
 @pytest.mark.parametrize("text", ["\\frac{1}{0}", "1/(x-x)", "0^{-1}", "\\ln 0"])
 def test_what_does_not_exist(text: str) -> None:
     with pytest.raises(Undefined):
-        formula.read(text, Algebra())
+        reading.read(text, Algebra())
 
 
 def test_work_is_counted_over_all_formulas() -> None:
     algebra = Algebra(most=100)
-    formula.read("(x+1)(x+2)(x+3)", algebra)
+    reading.read("(x+1)(x+2)(x+3)", algebra)
     cost = 100 - algebra.work.left
     assert cost > 0
     while algebra.work.left >= cost:
-        formula.read("(x+1)(x+2)(x+3)", algebra)
+        reading.read("(x+1)(x+2)(x+3)", algebra)
     with pytest.raises(TooLarge):
-        formula.read("(x+1)(x+2)(x+3)", algebra)
+        reading.read("(x+1)(x+2)(x+3)", algebra)
 
 
 @settings(max_examples=200, deadline=None)
@@ -157,7 +157,7 @@ def test_decisions_agree_with_values(a: tuple[str, Fraction], b: tuple[str, Frac
 @settings(deadline=None)
 @given(st.integers(1, 5000), st.integers(2, 5))
 def test_enclosures_hold_the_root(value: int, degree: int) -> None:
-    found = enclosure.enclose(formula.read(f"\\sqrt[{degree}]{{{value}}}", Algebra()))
+    found = enclosure.enclose(reading.read(f"\\sqrt[{degree}]{{{value}}}", Algebra()))
     assert found is not None
     low, high = found
     assert low**degree <= value <= high**degree
@@ -166,21 +166,21 @@ def test_enclosures_hold_the_root(value: int, degree: int) -> None:
 
 def test_enclosures_of_constants() -> None:
     for text, digits in (("\\pi", "3.14159265358979323846"), ("e", "2.71828182845904523536")):
-        low, high = enclosure.enclose(formula.read(text, Algebra())) or (0, 0)
+        low, high = enclosure.enclose(reading.read(text, Algebra())) or (0, 0)
         assert low < high
         assert abs(low - Fraction(digits)) < Fraction(1, 10**20)
 
 
 @pytest.mark.parametrize("text", ["\\ln 2", "\\sqrt{1-\\sqrt{2}}", "2^{\\pi}", "x"])
 def test_what_has_no_enclosure(text: str) -> None:
-    assert enclosure.enclose(formula.read(text, Algebra())) is None
+    assert enclosure.enclose(reading.read(text, Algebra())) is None
 
 
 def test_names_and_degrees() -> None:
-    value = formula.read("\\sqrt{x+1} + \\sin y + 2^n", Algebra())
+    value = reading.read("\\sqrt{x+1} + \\sin y + 2^n", Algebra())
     assert polynomial.names(value) == {"x", "y", "n"}
-    assert polynomial.degree(formula.read("x^2 y + 1", Algebra()).top) == 3
-    assert polynomial.degree(formula.read("2^n", Algebra()).top) == -1
-    two = formula.read("2x+2", Algebra()).top
-    assert polynomial.proportional(two, formula.read("-3x-3", Algebra()).top)
-    assert not polynomial.proportional(two, formula.read("x+2", Algebra()).top)
+    assert polynomial.degree(reading.read("x^2 y + 1", Algebra()).top) == 3
+    assert polynomial.degree(reading.read("2^n", Algebra()).top) == -1
+    two = reading.read("2x+2", Algebra()).top
+    assert polynomial.proportional(two, reading.read("-3x-3", Algebra()).top)
+    assert not polynomial.proportional(two, reading.read("x+2", Algebra()).top)
