@@ -59,14 +59,7 @@ def equal(a: Value, b: Value, algebra: Algebra) -> bool | None:
     """Say whether two values are equal; None where that is not known."""
     if a.rational is not None and b.rational is not None:
         return a.rational == b.rational
-    difference = algebra.difference(a, b)
-    if not difference:
-        return True
-    generators = Value(difference, a.bottom).generators | b.generators
-    if polynomial.independent(generators):
-        return False
-    algebra.work.charge(20 * len(difference))
-    return False if enclosure.apart(difference, (a.bottom, b.bottom)) else None
+    return algebra.equal(a, b)
 
 
 def bounds(a: Value, b: Value, algebra: Algebra) -> tuple[Fraction | None, Fraction | None]:

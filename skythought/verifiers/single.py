@@ -53,7 +53,7 @@ def scalar(a: str, b: str, how: How) -> Decision:
                 if n and notation.is_rounded(n):
                     half = Fraction(1, 2 * 10**n.places)
                     return _near(n.value, half, value), notation.places_rule(n)
-        same = _equal(values[0], values[1], work)
+        same = work.equal(values[0], values[1])
         if same is not True and how.rules.decimals == "near" and any(map(DECIMAL.search, (a, b))):
             close = _close(values[0], values[1], work)
             return (close, "nearly") if close else (same, "algebra")
@@ -95,20 +95,9 @@ def _same_equation(a: Sequence[str], b: Sequence[str], how: How) -> bool | None:
         if len(lone) == 1 and SYMBOL.fullmatch((a[::-1] if swapped else a)[0].strip()):
             name = polynomial.names(p)
             if not name & (polynomial.names(q) | polynomial.names(s)):
-                return _equal(q, s, work)
+                return work.equal(q, s)
     linear = polynomial.degree(one) == polynomial.degree(other) == 1
     return False if linear else None
-
-
-def _equal(a: Value, b: Value, work: Algebra) -> bool | None:
-    difference = work.difference(a, b)
-    if not difference:
-        return True
-    generators = Value(difference, a.bottom).generators | b.generators
-    if polynomial.independent(generators):
-        return False
-    work.work.charge(20 * len(difference))
-    return False if enclosure.apart(difference, (a.bottom, b.bottom)) else None
 
 
 def _near(value: Fraction, most: Fraction, other: Value) -> bool | None:
