@@ -1,7 +1,7 @@
 """Who may import whom, what may be imported when, and how large a file may be.
 
     errors, records, registry, provenance, jsonl
-      -> store, formats, extraction, steps, shapes, metrics, progress, audit,
+      -> store, formats, extraction, formulas, steps, shapes, metrics, progress, audit,
          options, presets, prices, cluster, crew, spread
         -> tasks | verifiers | backends | perturbations | structure
            | generating | curating | training | reporting
@@ -35,8 +35,8 @@ LAYERS = (
     ("__init__",),  # the version
     ("errors", "records", "registry", "provenance", "jsonl"),
     (
-        *("store", "formats", "extraction", "steps", "shapes", "metrics", "progress", "audit"),
-        *("options", "presets", "prices", "cluster", "crew", "spread"),
+        *("store", "formats", "extraction", "formulas", "steps", "shapes", "metrics"),
+        *("progress", "audit", "options", "presets", "prices", "cluster", "crew", "spread"),
     ),
     NOUNS,
     (*cli.VERBS, "grading", "sifting", "study", "edits", "rewriting"),
@@ -44,14 +44,7 @@ LAYERS = (
     ("__main__",),
 )
 # The symbolic teacher solves one task, so it reads that task's questions.
-# What a trace states is computed with the algebra that compares answers.
-EXCEPTIONS = {
-    ("skythought.backends.symbolic", "skythought.tasks.toll_roads"),
-    ("skythought.structure.values", "skythought.verifiers.algebra"),
-    ("skythought.structure.values", "skythought.verifiers.enclosure"),
-    ("skythought.structure.values", "skythought.verifiers.formula"),
-    ("skythought.structure.values", "skythought.verifiers.polynomial"),
-}
+EXCEPTIONS = {("skythought.backends.symbolic", "skythought.tasks.toll_roads")}
 
 HEAVY = (
     *("torch", "transformers", "vllm", "ray", "datasets", "trl", "peft", "accelerate"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from skythought.formulas.algebra import Algebra
 from skythought.verifiers import notation, spans, structure
-from skythought.verifiers.parts import parts
+from skythought.verifiers.parts import How, parts
 from skythought.verifiers.rules import DEFAULT, LENIENT, STRICT, Rules
+from skythought.verifiers.single import scalar
 
 
 def compare(a: str, b: str, rules: Rules = DEFAULT) -> tuple[bool | None, str]:
@@ -183,3 +185,20 @@ def test_spans(text: str, found: list[tuple[object, ...]] | None) -> None:
 def test_parts_without_number_are_bounded() -> None:
     many = ",".join(map(str, range(structure.MAX_PARTS + 1)))
     assert compare(many, many + ",1") == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "decided"),
+    [
+        ("\\pi^2", "9.8696", (True, "number, 4 places")),
+        ("\\pi", "3.1415", (False, "number, 4 places")),
+        ("\\pi \\cdot e", "8.5397", (True, "number, 4 places")),
+        ("\\ln 2", "0.6931", (None, "number, 4 places")),
+        ("f(x)", "0.6931", (None, "")),
+        ("\\sqrt{12}", "2\\sqrt{3}", (True, "algebra")),
+        ("\\sqrt{12}", "3\\sqrt{2}", (False, "algebra")),
+    ],
+)
+def test_values(a: str, b: str, decided: tuple[bool | None, str]) -> None:
+    assert scalar(a, b, How(DEFAULT, Algebra())) == decided
+    assert scalar(b, a, How(DEFAULT, Algebra())) == decided

@@ -15,23 +15,14 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
+from skythought.formulas.algebra import Algebra
+from skythought.formulas.polynomial import TooLarge, Undefined, Value
+from skythought.formulas.reading import Unread
 from skythought.structure import statements
 from skythought.structure.numerals import Literally, literal, slack
 from skythought.structure.readings import is_collected, is_part, pairs, parts
 from skythought.structure.statements import Statement
-from skythought.structure.values import (
-    Algebra,
-    TooLarge,
-    Undefined,
-    Unread,
-    Value,
-    bounds,
-    equal,
-    has_names,
-    near,
-    terms,
-    value,
-)
+from skythought.structure.values import bounds, equal, has_names, near, terms, value
 
 Truth = Literal["holds", "fails", "unknown"]
 MAX_CHARS = 300  # of a side

@@ -6,7 +6,10 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from skythought.structure.values import Algebra, TooLarge, Undefined, Unread, near, value
+from skythought.formulas.algebra import Algebra
+from skythought.formulas.polynomial import TooLarge, Undefined
+from skythought.formulas.reading import Unread
+from skythought.structure.values import near, value
 
 LITERAL = re.compile(
     r"\(?\s*-?\s*(?P<whole>\d+)(?:\.(?P<places>\d+))?"

@@ -2,7 +2,7 @@
 
     5 trees × 6 lemons/tree = ...  ->  "5*6", with the units trees, lemons, tree
 
-What is written is for `formula.read`, with marks for what may be read in two ways:
+What is written is for `formulas.reading.read`, with marks for what may be read in two ways:
 
 | mark | stands before | is |
 |---|---|---|

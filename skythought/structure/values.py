@@ -1,9 +1,10 @@
-r"""The exact values of formulas, with the reader and the algebra of the verifiers.
+"""The exact values of the formulas of a trace, with `formulas`.
 
     value("3 + gcd(12, 18)")  -> 9
     value("17 mod 5")         -> 2
 
-This module alone imports from `verifiers`.
+Reads, beyond what `formulas` does, remainders and gcd, lcm, max, min, floor, ceil and |x| of
+numbers.
 """
 
 from __future__ import annotations
@@ -14,24 +15,10 @@ from collections.abc import Callable
 from decimal import Context, Decimal
 from fractions import Fraction
 
-from skythought.verifiers import enclosure, formula, polynomial
-from skythought.verifiers.algebra import Algebra
-from skythought.verifiers.formula import Unread
-from skythought.verifiers.polynomial import TooLarge, Undefined, Value, number
-
-__all__ = [
-    "Algebra",
-    "TooLarge",
-    "Undefined",
-    "Unread",
-    "Value",
-    "bounds",
-    "equal",
-    "has_names",
-    "near",
-    "terms",
-    "value",
-]
+from skythought.formulas import enclosure, polynomial, reading
+from skythought.formulas.algebra import Algebra
+from skythought.formulas.polynomial import Value, number
+from skythought.formulas.reading import Unread
 
 LOGARITHMS = Context(prec=40)
 MAX_CALLS = 8  # of functions in a formula
@@ -65,21 +52,14 @@ def value(text: str, algebra: Algebra) -> Value:
         text = ABSOLUTE.sub(lambda m: _called("abs", m[1], algebra), text)
     if " mod " in text:
         return _modulo(text, algebra)
-    return formula.read(text, algebra)
+    return reading.read(text, algebra)
 
 
 def equal(a: Value, b: Value, algebra: Algebra) -> bool | None:
     """Say whether two values are equal; None where that is not known."""
     if a.rational is not None and b.rational is not None:
         return a.rational == b.rational
-    difference = algebra.difference(a, b)
-    if not difference:
-        return True
-    generators = Value(difference, a.bottom).generators | b.generators
-    if polynomial.independent(generators):
-        return False
-    algebra.work.charge(20 * len(difference))
-    return False if enclosure.apart(difference, (a.bottom, b.bottom)) else None
+    return algebra.equal(a, b)
 
 
 def bounds(a: Value, b: Value, algebra: Algebra) -> tuple[Fraction | None, Fraction | None]:

@@ -13,10 +13,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from skythought.verifiers import formula, notation
-from skythought.verifiers.algebra import Algebra
-from skythought.verifiers.formula import Unread
-from skythought.verifiers.polynomial import TooLarge, Undefined
+from skythought.formulas import reading
+from skythought.formulas.algebra import Algebra
+from skythought.formulas.polynomial import TooLarge, Undefined
+from skythought.formulas.reading import Unread
+from skythought.verifiers import notation
 from skythought.verifiers.rules import Rules
 
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
@@ -85,7 +86,7 @@ def readable(text: str, algebra: Algebra) -> bool:
     if notation.number(notation.squeeze(text)):
         return True
     try:
-        formula.read(notation.without_name(text), algebra)
+        reading.read(notation.without_name(text), algebra)
     except (Unread, Undefined, TooLarge):
         return False
     return True

@@ -12,11 +12,12 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from skythought.verifiers import enclosure, exact, formula, notation, polynomial
-from skythought.verifiers.algebra import Algebra
-from skythought.verifiers.formula import Unread
+from skythought.formulas import enclosure, polynomial, reading
+from skythought.formulas.algebra import Algebra
+from skythought.formulas.polynomial import TooLarge, TooLong, Undefined, Value
+from skythought.formulas.reading import Unread
+from skythought.verifiers import exact, notation
 from skythought.verifiers.parts import How, readable
-from skythought.verifiers.polynomial import TooLarge, TooLong, Undefined, Value
 from skythought.verifiers.rules import NEAR
 
 Decision = tuple[bool | None, str]
@@ -42,9 +43,9 @@ def scalar(a: str, b: str, how: How) -> Decision:
         return exact.same_number(flat[0], flat[1], (False, False), how.rules)
     work = how.algebra
     try:
-        values = [polynomial.number(flat[0].value) if flat[0] else formula.read(a, work)]
+        values = [polynomial.number(flat[0].value) if flat[0] else reading.read(a, work)]
         try:
-            values.append(polynomial.number(flat[1].value) if flat[1] else formula.read(b, work))
+            values.append(polynomial.number(flat[1].value) if flat[1] else reading.read(b, work))
         except TooLong:
             return False, f"refused: a number of more than {polynomial.MAX_BITS} bits"
         if how.rules.decimals != "exact":
@@ -52,7 +53,7 @@ def scalar(a: str, b: str, how: How) -> Decision:
                 if n and notation.is_rounded(n):
                     half = Fraction(1, 2 * 10**n.places)
                     return _near(n.value, half, value), notation.places_rule(n)
-        same = _equal(values[0], values[1], work)
+        same = work.equal(values[0], values[1])
         if same is not True and how.rules.decimals == "near" and any(map(DECIMAL.search, (a, b))):
             close = _close(values[0], values[1], work)
             return (close, "nearly") if close else (same, "algebra")
@@ -73,7 +74,7 @@ def _equations(a: str, b: str, how: How) -> bool | None:
             return False if all(readable(x, work) for x in (*left, b)) else None
         if len(left) == 1:
             first = notation.NAME.match(b)
-            if first or not polynomial.names(formula.read(right[0], work)):
+            if first or not polynomial.names(reading.read(right[0], work)):
                 return scalar(a, right[-1].strip(), how)[0]
     except (Unread, Undefined, TooLarge):
         return None
@@ -82,7 +83,7 @@ def _equations(a: str, b: str, how: How) -> bool | None:
 
 def _same_equation(a: Sequence[str], b: Sequence[str], how: How) -> bool | None:
     work = how.algebra
-    sides = [[formula.read(side, work) for side in pair] for pair in (a, b)]
+    sides = [[reading.read(side, work) for side in pair] for pair in (a, b)]
     one, other = (polynomial.cleared(work.difference(*pair)) for pair in sides)
     if polynomial.proportional(one, other):
         return True
@@ -94,20 +95,9 @@ def _same_equation(a: Sequence[str], b: Sequence[str], how: How) -> bool | None:
         if len(lone) == 1 and SYMBOL.fullmatch((a[::-1] if swapped else a)[0].strip()):
             name = polynomial.names(p)
             if not name & (polynomial.names(q) | polynomial.names(s)):
-                return _equal(q, s, work)
+                return work.equal(q, s)
     linear = polynomial.degree(one) == polynomial.degree(other) == 1
     return False if linear else None
-
-
-def _equal(a: Value, b: Value, work: Algebra) -> bool | None:
-    difference = work.difference(a, b)
-    if not difference:
-        return True
-    generators = Value(difference, a.bottom).generators | b.generators
-    if polynomial.independent(generators):
-        return False
-    work.work.charge(20 * len(difference))
-    return False if enclosure.apart(difference, (a.bottom, b.bottom)) else None
 
 
 def _near(value: Fraction, most: Fraction, other: Value) -> bool | None:

@@ -19,8 +19,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from skythought.formulas.algebra import Algebra
 from skythought.verifiers import notation, spans
-from skythought.verifiers.algebra import Algebra
 from skythought.verifiers.parts import (
     THOUSANDS,
     How,

@@ -1,4 +1,4 @@
-"""skythought/verifiers/algebra.py, polynomial.py, formula.py and enclosure.py: exact arithmetic."""
+"""skythought/formulas/algebra.py: what is equal, what is not, and what is not known."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skythought.verifiers import enclosure, formula, polynomial
-from skythought.verifiers.algebra import Algebra
-from skythought.verifiers.parts import How
-from skythought.verifiers.polynomial import TooLarge, TooLong, Undefined
-from skythought.verifiers.rules import DEFAULT
-from skythought.verifiers.single import scalar
+from skythought.formulas import reading
+from skythought.formulas.algebra import Algebra
+from skythought.formulas.polynomial import TooLarge
 
 # Formulas of one value, as trees: (text, value at x = 3, y = 5).
 LEAVES = st.one_of(
@@ -39,7 +36,11 @@ FORMULAS = st.recursive(LEAVES, grow, max_leaves=8)
 
 
 def equal(a: str, b: str) -> bool | None:
-    return scalar(a, b, How(DEFAULT, Algebra()))[0]
+    algebra = Algebra()
+    try:
+        return algebra.equal(reading.read(a, algebra), reading.read(b, algebra))
+    except TooLarge:
+        return None
 
 
 @pytest.mark.parametrize(
@@ -65,10 +66,7 @@ def equal(a: str, b: str) -> bool | None:
         ("2^{n}", "3^{n}", False),
         ("2^{\\pi}", "3^{\\pi}", None),
         ("(-1)^{n+2}", "(-1)^n", True),
-        ("\\pi^2", "9.8696", True),
-        ("\\pi", "3.1415", False),
         ("\\pi + e", "\\pi + e + 1", False),
-        ("\\pi \\cdot e", "8.5397", True),
         ("\\ln 8", "3\\ln 2", True),
         ("\\log_2 8", "3", True),
         ("\\ln e", "1", True),
@@ -94,52 +92,15 @@ def test_equality(a: str, b: str, same: bool | None) -> None:
     assert equal(b, a) is same
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("f(x)", "1/2x", "2 3", "x2", "1\\frac{4}{5}\\pi", "a^b^c", "\\sin(x)^2", "\\sin x/2"),
-        *("\\sin^{-1} x", "|x|", "abc", "\\int x", "\\sum_{k=1}^n k", "x=1", "1,2", "x'", ""),
-        *("(1", "1)", "\\frac{1}", "2^", "\\sqrt", "__import__", "x.y", "1" * 501, "\\text{a}"),
-    ],
-)
-def test_what_is_not_certain_is_not_read(text: str) -> None:
-    with pytest.raises(formula.Unread):
-        formula.read(text, Algebra())
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("9^{9 \\cdot 99999}", "2^{10^{10}}", "(10^{4999})^{4999}", "(a+b)^{65}", "2501!"),
-        *("(a+b+c+d+e+f)^{60}", "\\sqrt{1000003 \\cdot 1000033}", "\\binom{10001}{2}"),
-        *("(" * 31 + "x" + ")" * 31, "1" * 301, "(x+y)^{x}"),
-    ],
-)
-def test_what_is_too_large_is_not_computed(text: str) -> None:
-    with pytest.raises(TooLarge):
-        formula.read(text, Algebra())
-
-
-def test_numbers_too_long_are_told_apart() -> None:
-    with pytest.raises(TooLong):
-        formula.read("9^{9^{9}}", Algebra())
-
-
-@pytest.mark.parametrize("text", ["\\frac{1}{0}", "1/(x-x)", "0^{-1}", "\\ln 0"])
-def test_what_does_not_exist(text: str) -> None:
-    with pytest.raises(Undefined):
-        formula.read(text, Algebra())
-
-
 def test_work_is_counted_over_all_formulas() -> None:
     algebra = Algebra(most=100)
-    formula.read("(x+1)(x+2)(x+3)", algebra)
+    reading.read("(x+1)(x+2)(x+3)", algebra)
     cost = 100 - algebra.work.left
     assert cost > 0
     while algebra.work.left >= cost:
-        formula.read("(x+1)(x+2)(x+3)", algebra)
+        reading.read("(x+1)(x+2)(x+3)", algebra)
     with pytest.raises(TooLarge):
-        formula.read("(x+1)(x+2)(x+3)", algebra)
+        reading.read("(x+1)(x+2)(x+3)", algebra)
 
 
 @settings(max_examples=200, deadline=None)
@@ -152,35 +113,3 @@ def test_decisions_agree_with_values(a: tuple[str, Fraction], b: tuple[str, Frac
     if a[1] != b[1]:  # the formulas differ where x = 3 and y = 5
         assert decided is not True
     assert equal(a[0], f"0+{a[0]}") is not False
-
-
-@settings(deadline=None)
-@given(st.integers(1, 5000), st.integers(2, 5))
-def test_enclosures_hold_the_root(value: int, degree: int) -> None:
-    found = enclosure.enclose(formula.read(f"\\sqrt[{degree}]{{{value}}}", Algebra()))
-    assert found is not None
-    low, high = found
-    assert low**degree <= value <= high**degree
-    assert high - low < Fraction(1, 10**60)
-
-
-def test_enclosures_of_constants() -> None:
-    for text, digits in (("\\pi", "3.14159265358979323846"), ("e", "2.71828182845904523536")):
-        low, high = enclosure.enclose(formula.read(text, Algebra())) or (0, 0)
-        assert low < high
-        assert abs(low - Fraction(digits)) < Fraction(1, 10**20)
-
-
-@pytest.mark.parametrize("text", ["\\ln 2", "\\sqrt{1-\\sqrt{2}}", "2^{\\pi}", "x"])
-def test_what_has_no_enclosure(text: str) -> None:
-    assert enclosure.enclose(formula.read(text, Algebra())) is None
-
-
-def test_names_and_degrees() -> None:
-    value = formula.read("\\sqrt{x+1} + \\sin y + 2^n", Algebra())
-    assert polynomial.names(value) == {"x", "y", "n"}
-    assert polynomial.degree(formula.read("x^2 y + 1", Algebra()).top) == 3
-    assert polynomial.degree(formula.read("2^n", Algebra()).top) == -1
-    two = formula.read("2x+2", Algebra()).top
-    assert polynomial.proportional(two, formula.read("-3x-3", Algebra()).top)
-    assert not polynomial.proportional(two, formula.read("x+2", Algebra()).top)

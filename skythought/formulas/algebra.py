@@ -19,7 +19,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from skythought.verifiers.polynomial import (
+from skythought.formulas import enclosure
+from skythought.formulas.polynomial import (
     MAX_WORK,
     ONE,
     PI,
@@ -35,6 +36,7 @@ from skythought.verifiers.polynomial import (
     check_power,
     factors,
     generator,
+    independent,
     key,
     number,
     one_name,
@@ -155,6 +157,21 @@ class Algebra:
         """Give a polynomial that is zero where the values are equal."""
         one, other = self._product(a.top, b.bottom), self._product(b.top, a.bottom)
         return added(one, {m: -c for m, c in other.items()})
+
+    def equal(self, a: Value, b: Value) -> bool | None:
+        """Say whether two values are equal; None where that is not known.
+
+        Raises:
+            TooLarge: to find out would take too long.
+        """
+        difference = self.difference(a, b)
+        if not difference:
+            return True
+        generators = Value(difference, a.bottom).generators | b.generators
+        if independent(generators):
+            return False
+        self.work.charge(20 * len(difference))
+        return False if enclosure.apart(difference, (a.bottom, b.bottom)) else None
 
     def _quotient(self, top: Poly, bottom: Poly) -> Value:
         """Divide by a denominator of one term; others stay."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from skythought.verifiers.algebra import Algebra
-from skythought.verifiers.polynomial import (
+from skythought.formulas.algebra import Algebra
+from skythought.formulas.polynomial import (
     MAX_BITS,
     PI,
     E,

@@ -13,7 +13,7 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from skythought.verifiers.polynomial import ONE, Gen, I, Poly, TooLarge, Value, names
+from skythought.formulas.polynomial import ONE, Gen, I, Poly, TooLarge, Value, names
 
 BITS = 256
 UNIT = 1 << BITS
