@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from array import array
 from pathlib import Path
 from types import SimpleNamespace
@@ -116,12 +117,19 @@ def test_a_filter_of_ones_own_that_fails_is_named() -> None:
         Filters(own=("nowhere.at_all:x",)).functions()
 
 
+# RP PC CV (twice) VB BA AC VF, in a natural logarithm over that of 49 moves
+VARIETY = (0.25 * math.log(4) + 0.75 * math.log(8)) / math.log(49)
+
+
 def test_the_structure_score_wants_many_roles_that_follow() -> None:
-    rich, poor = measured(), measured(roles="CCCCCCC")
-    assert filters.structure_score(rich) == pytest.approx(0.9 * 0.9)
+    rich, poor = measured(roles="RPCVBACVF"), measured(roles="CCCCCCC")
+    assert filters.structure_score(rich) == pytest.approx(0.9 * 0.9 * VARIETY)
+    assert filters.structure_score(rich) > filters.structure_score(measured())  # fewer moves
+    assert filters.structure_score(measured(roles="C")) == 0
     assert filters.structure_score(poor) == 0
-    assert filters.structure_score(measured(consistency=0.5)) < filters.structure_score(rich)
-    assert filters.structure_score(measured(repetition=0.5)) < filters.structure_score(rich)
+    for worse in ({"consistency": 0.5}, {"repetition": 0.5}):
+        score = filters.structure_score(measured(roles=rich.roles, **worse))
+        assert 0 < score < filters.structure_score(rich)
     assert filters.structure_score(measured(roles="")) == 0
     assert filters.structure_score(measured(consistency=None)) == 0
 
