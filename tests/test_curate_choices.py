@@ -132,7 +132,9 @@ def test_a_trace_without_a_thought_makes_no_pair(tmp_path: Path) -> None:
 
 
 def test_the_card_counts_problems_of_files_and_names_files_shortly(tmp_path: Path) -> None:
-    rows = [{"id": f"r{i}", "problem": f"{i % 2} + 1?", "response": f"{i}"} for i in range(4)]
+    rows: list[dict[str, Any]] = [
+        {"id": f"r{i}", "problem": f"{i % 2} + 1?", "response": f"{i}"} for i in range(4)
+    ]
     rows[3]["problem_id"] = None  # says nothing
     held_out = write(tmp_path / "deep" / "held-out.jsonl", {"id": "x", "problem": "a b c d e f g?"})
     out = tmp_path / "out.jsonl"

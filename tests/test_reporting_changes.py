@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -80,7 +81,7 @@ def test_nothing_of_a_trace_is_markup(kind: str, tmp_path: Path) -> None:
 
 def test_a_finished_file_is_shown_as_a_page(tmp_path: Path) -> None:
     store.write_records(tmp_path / "in.jsonl", [trace(i, "") for i in range(30)])
-    paths = {"input": tmp_path / "in.jsonl", "output": tmp_path / "out.jsonl"}
+    paths: dict[str, Any] = {"input": tmp_path / "in.jsonl", "output": tmp_path / "out.jsonl"}
     perturb.run(Config(**paths, kind="delete", fraction=0.33))
     before = (tmp_path / "out.jsonl").read_bytes()
     for show, n in ((0, perturb.SHOWN), (2, 2)):
