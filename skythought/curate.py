@@ -169,9 +169,7 @@ def run(config: Config) -> dict[str, Any]:
             kept.append(facts)
     for given in inputs:
         dropped += [
-            Dropped(
-                "cannot be used", {"place": line.place, "reason": f"cannot be used: {line.why}"}
-            )
+            Dropped(UNUSABLE, {"place": line.place, "reason": f"{UNUSABLE}: {line.why}"})
             for line in given.unusable
         ]
     return _write(config, inputs, kept, dropped, identity, workers)
@@ -268,10 +266,11 @@ def _write(
     workers: int,
 ) -> dict[str, Any]:
     """Read the chosen lines again and write them, with card, reasons and manifest beside."""
-    picks = list(_picks(config, inputs, kept))
+    picks = list(_picks(config, inputs, kept, dropped))
     share = min(1.0, card.MEASURED / max(1, len(picks)))
     options = {"shape": config.to, "tokenizer": config.tokenizer, "share": share}
     tally = card.Tally()
+    written: Counter[int] = Counter()  # examples of each input
     part = _beside(config.out, "part")
     parquet = config.out.suffix == ".parquet"
     try:
@@ -288,6 +287,7 @@ def _write(
                     row, entry = made
                     out.add(row)
                     tally.add(entry)
+                    written[pick.given] += 1
                 bar.advance()
         reasons = dict(sorted(Counter(kind for kind, _ in dropped).items()))
         said = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
@@ -298,8 +298,9 @@ def _write(
         if config.decontaminate:
             found = (Found(trace_id=f.id, hit=f.hit) for g in inputs for f in g.rows if f.hit)
             store.write_records(_beside(config.out, "contamination.jsonl"), found)
-        sources, settings = _sources(config, inputs, kept), _shown(_said(config))
-        text = card.write(config.out.name, tally, sources, reasons, settings)
+        text = card.write(
+            config.out.name, tally, _sources(config, inputs, written), reasons, _shown(config)
+        )
         store.write_whole(_beside(config.out, "card.md"), text)
         store.publish(part, config.out, "curate", identity, counts)
     finally:
@@ -316,18 +317,28 @@ def _told(reason: Reason) -> dict[str, Any]:
     return {"reason": reason.text, **reason.evidence}
 
 
-def _picks(config: Config, inputs: Sequence[Input], kept: Sequence[Facts]) -> Iterator[Pick]:
-    of = {id(facts): given for given in inputs for facts in given.rows}
+def _picks(
+    config: Config, inputs: Sequence[Input], kept: Sequence[Facts], dropped: list[Dropped]
+) -> Iterator[Pick]:
+    """Say what is to be written; traces that find no other to be paired with are dropped."""
+    of = {id(facts): number for number, given in enumerate(inputs) for facts in given.rows}
 
     def place(facts: Facts) -> Place:
-        return deciding.place(of[id(facts)], facts)
+        return deciding.place(inputs[of[id(facts)]], facts)
 
-    if config.pairs == "shortest":
-        for chosen, rejected in pairs.of_lengths(kept):
-            yield Pick("shortest", (place(chosen), place(rejected)))
+    if config.pairs != "shortest":
+        for facts in kept:
+            yield Pick(config.pairs or "example", (place(facts),), of[id(facts)])
         return
-    for facts in kept:
-        yield Pick(config.pairs or "example", (place(facts),))
+    paired: set[int] = set()
+    for chosen, rejected in pairs.of_lengths(kept):
+        paired |= {id(chosen), id(rejected)}
+        yield Pick("shortest", (place(chosen), place(rejected)), of[id(chosen)])
+    dropped += [
+        Dropped("not in a pair", {"trace_id": facts.id, "reason": "not in a pair"})
+        for facts in kept
+        if id(facts) not in paired
+    ]
 
 
 def _made(spread: Spread, picks: Sequence[Pick]) -> Iterator[tuple[bytes, card.Entry] | str]:
@@ -335,17 +346,18 @@ def _made(spread: Spread, picks: Sequence[Pick]) -> Iterator[tuple[bytes, card.E
         yield from batch
 
 
-def _sources(config: Config, inputs: Sequence[Input], kept: Sequence[Facts]) -> list[card.Source]:
-    chosen = set(map(id, kept))
+def _sources(
+    config: Config, inputs: Sequence[Input], written: Mapping[int, int]
+) -> list[card.Source]:
     return [
         card.Source(
             name=given.path.name,
             traces=len(given.rows),
-            kept=sum(id(facts) in chosen for facts in given.rows),
+            kept=written[number],
             made_by=given.made_by(),
             licence=config.licence or _licence(given),
         )
-        for given in inputs
+        for number, given in enumerate(inputs)
     ]
 
 
@@ -371,10 +383,10 @@ def _said(config: Config) -> dict[str, object]:
     return {"outcome": config.outcome, **values}
 
 
-def _shown(settings: Mapping[str, object]) -> dict[str, str]:
+def _shown(config: Config) -> dict[str, str]:
     """Write settings for the card: of files their names, not where they lie here."""
     shown = {}
-    for key, value in settings.items():
+    for key, value in _said(config).items():
         texts = [str(part) for part in value] if isinstance(value, list | tuple) else [str(value)]
         if key in ("decontaminate", "tokenizer", "decontaminate_encoder"):
             texts = [Path(text).name for text in texts]

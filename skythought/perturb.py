@@ -4,12 +4,14 @@
     skythought perturb data/correct.jsonl data/both.jsonl --kind digits,shuffle --fraction 0.5,0.67
     skythought perturb data/correct.jsonl data/ --grid paper
     skythought perturb data/correct.jsonl data/both.jsonl --show 3
+    skythought perturb data/correct.jsonl data/both.jsonl --html both.html
 
 Reads every shape of trace or training data, writes Trace records whose `parent` is the original's
 id and whose `edits` say what was done, and beside them `<output>.manifest.json`. Every trace of the
 input is in the output, in the same order; rows that are no traces are listed in
 `<output>.dropped.jsonl`. Running it on its own output adds another edit. The final solution is
-changed by the kind `answers` only. With --show alone, an output is shown against its originals.
+changed by the kind `answers` only. With --show or --html alone, an output is shown against its
+originals.
 """
 
 from __future__ import annotations
@@ -29,10 +31,12 @@ from rich.console import Console
 from skythought import backends, edits, perturbations, progress, rewriting, shapes, spread, store
 from skythought import options as option_texts
 from skythought.edits import Chain, Done, Edit, Fault
-from skythought.errors import UserError
-from skythought.perturbations import terminal
+from skythought.errors import UserError, plain
+from skythought.perturbations import diff, terminal
 from skythought.records import Sampling, Trace
+from skythought.reporting import changes
 
+SHOWN = 20  # traces on a page where --show says nothing
 # name of a row of the paper's table -> (kind, levels in percent)
 PAPER_GRID = {
     "answers": ("answers", (100,)),
@@ -84,6 +88,8 @@ class Config:
     """Stop at a row that is no trace, in place of leaving it out."""
     show: int = 0
     """Print so many originals against what became of them; alone, of an output that is there."""
+    html: Path | None = None
+    """Write them to this file as a page in place of printing them; 20 where --show is not given."""
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -97,6 +103,8 @@ def run(config: Config) -> dict[str, Any]:
         raise UserError(f"--show {config.show}: give 0 or more")
     if config.workers is not None and config.workers < 1:
         raise UserError(f"--workers {config.workers}: give 1 or more")
+    if config.html is not None:
+        _check_page(config, config.html)
     if config.grid:
         if config.kind or config.fraction is not None or config.options:
             raise UserError(
@@ -109,7 +117,7 @@ def run(config: Config) -> dict[str, Any]:
         }
         counts = _make(config, targets, config.output / "dropped.jsonl")
         return dict(zip(names, counts.values(), strict=True))
-    if config.show and not config.kind and config.fraction is None:
+    if (config.show or config.html) and not config.kind and config.fraction is None:
         _show(config, config.output)
         return {}
     chain = edits.read(config.kind, config.fraction, config.options)
@@ -158,7 +166,7 @@ def _make(
                 opened.enter_context(rewrites)
                 results = rewriting.over(config.input, chains[0], config.seed, donors, rewrites)
             made |= _write(config, results, todo, identities, dropped, rewrites)
-    if config.show:
+    if config.show or config.html:
         for path in targets:
             _show(config, path)
     return {path: counts for path, counts in made.items() if counts is not None}
@@ -347,10 +355,37 @@ def pairs(source: Path, output: Path, n: int) -> Iterator[tuple[Trace, Trace]]:
         yield found[place], new
 
 
+def _check_page(config: Config, page: Path) -> None:
+    """Refuse a page that would take the place of something else."""
+    if config.grid:
+        raise UserError("--html shows one file; give it with one of the grid, and without --grid")
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--html {page}: give a file called .html")
+    if page.is_dir():
+        raise UserError(f"--html {page}: give a file; this is a folder")
+
+
 def _show(config: Config, output: Path) -> None:
+    if config.html is not None:
+        found = (_change(*pair) for pair in pairs(config.input, output, config.show or SHOWN))
+        store.write_whole(config.html, changes.page(output.name, found))
+        progress.say(f"{config.html}: what became of the first traces of {output}")
+        return
     console = Console()
     for old, new in pairs(config.input, output, config.show):
         terminal.show(console, old, new)
+
+
+def _change(old: Trace, new: Trace) -> changes.Change:
+    """Compare a trace with what became of it, for the page."""
+    before, after = plain(old.answer), plain(new.answer)
+    return changes.Change(
+        name=old.id,
+        edits=terminal.done(old, new),
+        question="\n\n".join(turn.content for turn in old.messages),
+        steps=diff.rows(plain(old.thought), plain(new.thought)),
+        answer=diff.row(diff.words(before, after)) if before != after else None,
+    )
 
 
 def _count_lines(source: Path) -> int:

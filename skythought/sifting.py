@@ -28,6 +28,7 @@ class Pick(NamedTuple):
 
     kind: str  # example, shortest, first_solution
     places: tuple[Place, ...]
+    given: int = 0  # number of the input that holds the first
 
 
 def reader(
@@ -67,7 +68,7 @@ def reader(
             offset=line.offset,
             size=len(line.raw),
             id=trace.id,
-            problem=trace.problem_id if "problem_id" in row else digest(asked.split()),
+            problem=trace.problem_id if row.get("problem_id") else digest(asked.split()),
             prompt=digest(trace.messages),
             lesson=shapes.lesson(trace),
             lessons=tuple(screening.lesson(trace, name) for name in search.fields),
@@ -145,18 +146,18 @@ def writer(
                 better = shorter
             example = pair(pick.kind, better, traces[-1], outcome)
             taught = better
-        return exports.encode(example, shape), entry(taught, rows[0], outcome)
+        return exports.encode(example, shape), entry(taught, rows[0], pick.places[0])
 
-    def entry(trace: Trace, row: dict[str, Any], outcome: str) -> card.Entry:
+    def entry(trace: Trace, row: dict[str, Any], place: Place) -> card.Entry:
         made = card.Entry(
             model=trace.model,
-            problem=trace.problem_id,
+            problem=place.problem,
             tokens=count(trace),
             counted=bool(tokenizer or trace.completion_tokens),
             steps=len(steps.split(trace.thought)),
             words=len(trace.thought.split()),
             keywords=steps.count_keywords(trace.thought),
-            outcome=outcome,
+            outcome=place.outcome,
             origin=said(row, "dataset"),
             licence=said(row, "licence") or said(row, "license"),
         )

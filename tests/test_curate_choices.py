@@ -46,6 +46,7 @@ def reasons(out: Path) -> dict[str, str]:
 
 
 def write(path: Path, *rows: object) -> Path:
+    path.parent.mkdir(exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
@@ -107,13 +108,42 @@ def test_pairs_of_the_shortest_and_the_longest(tmp_path: Path) -> None:
     given = [(trace(key, completion_tokens=n), "correct") for key, n in lengths.items()]
     folder = graded(tmp_path, *given, (trace("d", "p2"), "correct"))
     out = tmp_path / "pairs.jsonl"
-    assert run(folder, out=out, pairs="shortest")["kept"] == 1
+    counts = run(folder, out=out, pairs="shortest")
+    assert counts == {"kept": 1, "dropped": {"not in a pair": 2}}
+    assert reasons(out) == {"c": "not in a pair", "d": "not in a pair"}
+    assert "| run | 4 | 1 | - | not stated |" in card_of(out)
     [pair] = store.read(out, Example)
     assert pair.completion == formats.teach("Hm.\n\nWait, b.", "\\boxed{b}")
     assert pair.rejected == formats.teach("Hm.\n\nWait, a.", "\\boxed{a}")
     assert pair.tags == ("correct", "pair shortest", "rejected a")
     with pytest.raises(UserError, match="--pairs compares correct traces"):
         run(folder, out=tmp_path / "x.jsonl", pairs="shortest", outcome="any")
+
+
+def card_of(out: Path) -> list[str]:
+    return out.with_name(out.name + ".card.md").read_text().splitlines()
+
+
+def test_a_trace_without_a_thought_makes_no_pair(tmp_path: Path) -> None:
+    bare = trace("a", thought="", answer="So 22.\n\nAgain \\boxed{22}")
+    folder = graded(tmp_path, (bare, "correct"))
+    with pytest.raises(UserError, match="no trace is left of 1: 1 no shorter solution"):
+        run(folder, out=tmp_path / "pairs.jsonl", pairs="first_solution")
+
+
+def test_the_card_counts_problems_of_files_and_names_files_shortly(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": f"r{i}", "problem": f"{i % 2} + 1?", "response": f"{i}"} for i in range(4)
+    ]
+    rows[3]["problem_id"] = None  # says nothing
+    held_out = write(tmp_path / "deep" / "held-out.jsonl", {"id": "x", "problem": "a b c d e f g?"})
+    out = tmp_path / "out.jsonl"
+    source = write(tmp_path / "in.jsonl", *rows)
+    run(source, out=out, outcome="any", decontaminate=(str(held_out),), duplicates_by=("response",))
+    assert "| problems | 2 |" in card_of(out)
+    assert "| decontaminate | held-out.jsonl |" in card_of(out)
+    assert "| duplicates_by | response |" in card_of(out)
+    assert "| | |" in card_of(out)
 
 
 def test_pairs_of_the_first_solution_and_all_of_it(tmp_path: Path) -> None:

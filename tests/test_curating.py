@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from array import array
 from pathlib import Path
 from types import SimpleNamespace
@@ -116,12 +117,19 @@ def test_a_filter_of_ones_own_that_fails_is_named() -> None:
         Filters(own=("nowhere.at_all:x",)).functions()
 
 
+# RP PC CV (twice) VB BA AC VF, in a natural logarithm over that of 49 moves
+VARIETY = (0.25 * math.log(4) + 0.75 * math.log(8)) / math.log(49)
+
+
 def test_the_structure_score_wants_many_roles_that_follow() -> None:
-    rich, poor = measured(), measured(roles="CCCCCCC")
-    assert filters.structure_score(rich) == pytest.approx(0.9 * 0.9)
+    rich, poor = measured(roles="RPCVBACVF"), measured(roles="CCCCCCC")
+    assert filters.structure_score(rich) == pytest.approx(0.9 * 0.9 * VARIETY)
+    assert filters.structure_score(rich) > filters.structure_score(measured())  # fewer moves
+    assert filters.structure_score(measured(roles="C")) == 0
     assert filters.structure_score(poor) == 0
-    assert filters.structure_score(measured(consistency=0.5)) < filters.structure_score(rich)
-    assert filters.structure_score(measured(repetition=0.5)) < filters.structure_score(rich)
+    for worse in ({"consistency": 0.5}, {"repetition": 0.5}):
+        score = filters.structure_score(measured(roles=rich.roles, **worse))
+        assert 0 < score < filters.structure_score(rich)
     assert filters.structure_score(measured(roles="")) == 0
     assert filters.structure_score(measured(consistency=None)) == 0
 
@@ -243,6 +251,43 @@ def test_the_first_solution_and_one_more() -> None:
     assert cut(2) == 3
     assert cut(3, 9) is None  # nothing is saved
     assert cut() is None
+    assert pairs.first_solution(msgspec.structs.replace(trace, thought=" "), [0]) is None
+
+
+def test_the_first_solution_ends_behind_a_reflection() -> None:
+    parts = [
+        "17 + 5 = 22.",
+        "So it is 22.",
+        "Wait, is that so?",
+        "5 + 17 = 22. But let me check that once more.",
+        "Hmm, 22 - 5 is 17.",
+        "So 22." + " Yes." * 20,
+    ]
+    trace = msgspec.structs.replace(TRACE, thought=steps.join(parts))
+    cut = pairs.first_solution(trace, [0, 1, 3, 5])
+    assert cut is not None
+    assert steps.split(cut.thought) == [*parts[:3], "5 + 17 = 22."]
+    assert cut.completion_tokens == 0
+    cut = pairs.first_solution(trace, [0, 1])  # never again behind a reflection
+    assert cut is not None
+    assert steps.split(cut.thought) == parts[:2]
+
+
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [
+        ("So it is 22. Let me check if that adds up.", "So it is 22."),
+        ("So it is \\boxed{22}\nWait, let me double-check:", "So it is \\boxed{22}"),
+        ("So it is 22. Hmm, now let's see that again", "So it is 22."),
+        ("Let me see: it is 22.", "Let me see: it is 22."),
+        ("Let me check that", "Let me check that"),
+        ("It is 20. Let me add 2: that is 22.", "It is 20. Let me add 2: that is 22."),
+        ("So 22. " + "let me " * 20_000, "So 22. " + "let me " * 20_000),
+        ("So 22." + " " * 100_000 + "!", "So 22." + " " * 100_000 + "!"),
+    ],
+)
+def test_what_only_announces_goes(step: str, left: str) -> None:
+    assert pairs.ANNOUNCED.sub("", step) == left
 
 
 EXAMPLE = shapes.example(TRACE, tags=("correct",))

@@ -207,7 +207,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
     if not lines:
         return ""
-    top = f"| {' | '.join(head)} |".replace("|  |", "| |")
+    top = f"| {' | '.join(head)} |".replace("  ", " ")
     return "\n".join([top, "|" + "---|" * len(head), *lines])
 
 

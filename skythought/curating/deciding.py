@@ -73,7 +73,9 @@ class Rules:
         for number, (given, facts) in enumerate(files):
             if given is not last:
                 labels, last = given.labels([label.field for label in self.labels]), given
-            reason = self._alone(facts, labels.get(facts.problem) or facts.labels, rates)
+            of_problem = labels.get(facts.problem, ("",) * len(facts.labels))
+            said = [a or b for a, b in zip(of_problem, facts.labels, strict=True)]
+            reason = self._alone(facts, said, rates)
             if reason is None and not self.keep_duplicates:
                 first = next((known[name] for name in facts.lessons if name in known), None)
                 if first is not None:
@@ -112,7 +114,7 @@ class Rules:
 def place(given: Input, facts: Facts) -> Place:
     """Say where a trace lies."""
     file = given.files[facts.file]
-    return Place(file, facts.offset, facts.size, facts.id, facts.outcome)
+    return Place(file, facts.offset, facts.size, facts.id, facts.outcome, facts.problem)
 
 
 def read(given: Input, facts: Facts) -> Trace:

@@ -80,6 +80,7 @@ class Place(NamedTuple):
     size: int
     id: str
     outcome: str
+    problem: str  # as in `Facts`
 
     def read(self) -> bytes:
         """Read the line.

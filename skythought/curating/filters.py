@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, Protocol
 
 from skythought import formats, registry
@@ -129,16 +131,17 @@ class Filters:
 def structure_score(measures: Measured) -> float:
     """Say how rich and sound the structure of a trace is, 0 to 1.
 
-    The share of steps that follow, times the evenness of the roles its steps play (entropy of their
-    shares over that of seven even ones), times the share of text that was not said before. A trace
-    that only computes has one role and scores 0, as does one that cannot be judged.
+    The share of steps that follow, times the variety of moves from a role to the next one (entropy
+    of their shares over that of all 49), times the share of text that was not said before. A trace
+    that only computes makes one move and scores 0, as does one that cannot be judged. Moves are
+    counted and not roles, because nine steps can play all roles evenly, and nothing is rich yet.
     """
-    n = len(measures.roles)
-    if not n or measures.consistency is None:
+    moves = Counter(pairwise(measures.roles))
+    n = moves.total()
+    if len(moves) < 2 or measures.consistency is None:
         return 0.0
-    shares = [measures.roles.count(role) / n for role in set(measures.roles)]
-    evenness = -sum(share * math.log(share) for share in shares) / math.log(7)
-    return measures.consistency * evenness * (1 - measures.repetition)
+    variety = -sum(k / n * math.log(k / n) for k in moves.values()) / (2 * math.log(7))
+    return measures.consistency * variety * (1 - measures.repetition)
 
 
 @dataclass(frozen=True)

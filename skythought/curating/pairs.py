@@ -3,15 +3,17 @@
 | kind | chosen | rejected |
 |---|---|---|
 | `shortest` | the shortest of a problem's correct traces | the longest |
-| `first_solution` | the trace up to its second arrival at the answer | the whole trace |
+| `first_solution` | the first arrival at the answer and one reflection | all of it |
 
 Both are those of Sky-T1-Flash (NovaSky, "Think less, achieve more", 2025): it compares the shortest
-correct sample with the longest, and keeps the first correct solution and one more (FCS+1). Where a
-thought arrives once only, `first_solution` ends there.
+correct sample with the longest, and keeps the first correct solution and one more (FCS+1). The
+reflection ends where the answer is stated again behind a reflection keyword. A thought that never
+reflects ends at its second statement of the answer, or at its only one.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
@@ -23,6 +25,12 @@ from skythought.curating.facts import Facts
 from skythought.records import Trace
 
 Kind = Literal["shortest", "first_solution"]
+# A last sentence that says what comes next, behind one that says something.
+ANNOUNCED = re.compile(
+    r"(?<=[.!?)\]}])\s+(?:(?:but|wait|hmm|now|so|well|ok|okay|just)\b[,.…]* ){0,3}"
+    r"(?:let me|let's|i'll|i should|i need to)\b[^.!?:\n]{0,120}[.:…]*\s*$",
+    re.IGNORECASE,
+)
 SHORTER = 0.9  # of the rejected one's length, at most; pairs more alike teach nothing
 
 
@@ -45,14 +53,28 @@ def of_lengths(found: Sequence[Facts], n: int | None = None) -> list[tuple[Facts
 
 
 def first_solution(trace: Trace, arrivals: Sequence[int]) -> Trace | None:
-    """Cut a thought behind its second arrival at the answer (behind the only one); None in vain.
+    """Cut a thought behind its first solution and one reflection; None where that saves nothing.
 
-    `arrivals` are the numbers of the steps that state the final answer, in order.
+    `arrivals` are the numbers of the steps that state the final answer, in order. A sentence at the
+    end that only announces what is cut off ("Let me check that.") goes too.
     """
-    if not arrivals:
+    if not arrivals or not trace.thought.strip():
         return None
     parts = steps.split(trace.thought)
-    kept = steps.join(parts[: arrivals[min(1, len(arrivals) - 1)] + 1])
+    end = _reflected(parts, arrivals)
+    if end is None:
+        end = arrivals[min(1, len(arrivals) - 1)]
+    parts[end] = ANNOUNCED.sub("", parts[end])
+    kept = steps.join(parts[: end + 1])
     if len(kept) > SHORTER * len(trace.thought):
         return None
     return msgspec.structs.replace(trace, thought=kept, completion_tokens=0)
+
+
+def _reflected(parts: Sequence[str], arrivals: Sequence[int]) -> int | None:
+    """Give the first arrival with a reflection keyword between it and the first of all."""
+    first = arrivals[0]
+    for place in range(first + 1, arrivals[-1] + 1):
+        if steps.KEYWORD.search(parts[place]):
+            return next(arrival for arrival in arrivals if arrival >= place)
+    return None

@@ -58,14 +58,18 @@ def rows(old: str, new: str) -> Iterator[Row]:
 
     Line breaks are as in the text: show them with `white-space: pre-wrap`.
     """
-    for pieces in thoughts(old, new):
-        marks = {mark for mark, _ in pieces}
-        sides = {
-            sign: "".join(_tagged(piece) for piece in pieces if piece[0] in (" ", sign))
-            for sign in TAGS
-        }
-        change = {" ": "kept", "-": "removed", "+": "added"}.get("".join(marks), "changed")
-        yield Row(change, sides["-"], sides["+"])
+    yield from map(row, thoughts(old, new))
+
+
+def row(pieces: Sequence[Piece]) -> Row:
+    """Write pieces as the two sides of a row."""
+    marks = {mark for mark, _ in pieces}
+    sides = {
+        sign: "".join(_tagged(piece) for piece in pieces if piece[0] in (" ", sign))
+        for sign in TAGS
+    }
+    change = {" ": "kept", "-": "removed", "+": "added"}.get("".join(marks), "changed")
+    return Row(change, sides["-"], sides["+"])
 
 
 def _tagged(piece: Piece) -> str:

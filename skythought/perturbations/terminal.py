@@ -12,12 +12,17 @@ from skythought.records import Trace
 STYLES = {" ": "", "-": "red strike", "+": "bold green"}
 
 
+def done(old: Trace, new: Trace) -> tuple[str, ...]:
+    """List the edits that lie between two traces."""
+    return new.edits[len(old.edits) :] if new.edits[: len(old.edits)] == old.edits else new.edits
+
+
 def show(console: Console, old: Trace, new: Trace) -> None:
     """Print an original against what became of it, under the edits that were made."""
-    done = new.edits[len(old.edits) :] if new.edits[: len(old.edits)] == old.edits else new.edits
-    alone = f"  {done[0]}" if len(done) == 1 else ""
+    made = done(old, new)
+    alone = f"  {made[0]}" if len(made) == 1 else ""
     console.rule(Text(plain(old.id + alone)))
-    for edit in () if alone else done:
+    for edit in () if alone else made:
         console.print(Text(plain(edit), style="dim"))
     kept = 0
     for pieces in diff.thoughts(old.thought, new.thought):
