@@ -112,8 +112,8 @@ class Config:
     """Which of a problem's traces are kept under that cap."""
     select: int | None = None
     """Choose so many of all that are left."""
-    by: choosing.By = "structure"
-    """How they are chosen: the most structured of every topic in turn, by length, or at random."""
+    by: choosing.By = "random"
+    """How they are chosen: at random, by length, or the most structured of every topic in turn."""
     limit: int | None = None
     """Keep at most so many traces, the first."""
     pairs: Literal["", "shortest", "first_solution"] = ""

@@ -40,7 +40,7 @@ class Rules:
     per_problem: int | None = None
     prefer: choosing.Prefer = "first"
     select: int | None = None
-    by: choosing.By = "structure"
+    by: choosing.By = "random"
     limit: int | None = None
     seed: int = 0
 
