@@ -52,6 +52,7 @@ KEYWORDS = (
 )
 
 KEYWORD = re.compile(
+    rf"(?=[{''.join(sorted({k[0] for k in KEYWORDS}))}])"  # most places are seen not to begin one
     r"\b(?:" + "|".join(re.escape(k) for k in sorted(KEYWORDS, key=len, reverse=True)) + r")\b",
     re.IGNORECASE,
 )

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import random
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,6 +123,24 @@ def test_one_probability_for_each_step_and_the_answer() -> None:
     assert len(lexical.follows(QUESTION, parts)) == len(parts)
     assert lexical.follows(QUESTION, [], ANSWER) == []
     assert lexical.consistency(QUESTION, []) is None
+
+
+def test_it_is_the_same_in_every_process() -> None:
+    """Sets of words have another order in each process: sums must not depend on it."""
+    code = (
+        "import sys; from skythought import steps; from skythought.structure import consistency\n"
+        "print(consistency.follows(sys.argv[1], steps.split(sys.argv[2])))"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code, QUESTION, THOUGHT],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        for seed in range(1, 7)
+    }
+    assert len(told) == 1
 
 
 def test_the_mean_is_the_consistency() -> None:

@@ -142,7 +142,9 @@ def measure(
     text, question = text_of(trace), question_of(trace)
     own = count or count_signs
     sizes = [own(part.text) for part in parts]
-    counted = own(trace.thought) + own(trace.answer)
+    # Between steps is white space only, of which no sign is one.
+    whole = own(text) if count else sum(sizes)
+    counted = whole + own(trace.answer if text is trace.thought else trace.thought)
     known = 0 if count else trace.completion_tokens
     tokens = known or counted
     scale = tokens / counted if counted else 1.0

@@ -144,20 +144,28 @@ def read(
     n, n_steps = len(texts), len(parts)
     spread = Counter(word for text in texts for word in text.words)
     left = spread.copy()  # in how many texts from here on a word is
-    left.subtract(texts[0].words)
+    for word in texts[0].words:
+        left[word] -= 1
     chance = _Chance(texts)
     asked, told = texts[0].words, texts[-1].words if n > n_steps + 1 else set()
     last = dict.fromkeys(asked, 0)  # where each word was last said
+    logs = [0.0, *map(math.log, range(1, n + 1))]
     said = set(texts[0].pairs)
     for t in range(1, n):
         this, before = texts[t], texts[t - 1]
         words, size = this.words, max(1, len(this.words))
-        left.subtract(words)
-        old = [last[word] for word in words if word in last]
+        never = 0
+        old = []
+        for word in words:
+            left[word] -= 1
+            if word in last:
+                old.append(last[word])
+            elif not left[word]:
+                never += 1
         fresh = len(words) - len(old)
-        never = sum(1 for word in words if word not in last and not left[word])
         cohesion, shared = chance.cohesion(this.pairs, before.pairs)
-        gap = sum(math.log(t - at) for at in old) / len(old) / math.log(t + 1) if old else 0.5
+        far = math.fsum(logs[t - at] for at in old)
+        gap = far / len(old) / logs[t + 1] if old else 0.5
         place = (t - 1) / max(1, n - 2)
         signals = [
             ("bias", 1.0),
@@ -234,10 +242,12 @@ class _Chance:
         """Give what two texts share: standard deviations beyond chance, and the share of `this`."""
         common = [pair for pair in this if pair in self.weight]
         both = this & before
-        variance = sum(map(self.variance.__getitem__, common))
-        more = sum(map(self.weight.__getitem__, both)) - sum(map(self.expected.__getitem__, common))
-        total = sum(map(self.share.__getitem__, common)) + self.alone * (len(this) - len(common))
-        shared = sum(map(self.share.__getitem__, both)) / total if total else 0.5
+        variance = math.fsum(map(self.variance.__getitem__, common))
+        more = math.fsum(map(self.weight.__getitem__, both))
+        more -= math.fsum(map(self.expected.__getitem__, common))
+        total = math.fsum(map(self.share.__getitem__, common))
+        total += self.alone * (len(this) - len(common))
+        shared = math.fsum(map(self.share.__getitem__, both)) / total if total else 0.5
         if variance <= 1e-9:
             return 0.0, shared
         return max(-3.0, min(5.0, more / math.sqrt(variance))), shared

@@ -22,6 +22,8 @@ SCRIPTS = {
     "Han": "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff",
     "Kana": "\u3040-\u30ff",
 }
+PLAIN = bytes(set(range(128)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"))
+ASCII = re.compile(r"[\x00-\x7f]+")
 RUNS = {name: re.compile(f"[{letters}]+") for name, letters in SCRIPTS.items()}
 # Japanese is written in both.
 TOGETHER = {"Kana": ("Han",)}
@@ -29,7 +31,9 @@ TOGETHER = {"Kana": ("Han",)}
 
 def letters(text: str) -> dict[str, int]:
     """Count the letters of each script that a text has."""
-    counts = {name: sum(map(len, runs.findall(text))) for name, runs in RUNS.items()}
+    rest = "" if text.isascii() else ASCII.sub("", text)
+    counts = {name: sum(map(len, runs.findall(rest))) for name, runs in RUNS.items()}
+    counts["Latin"] += len(text.encode("ascii", "ignore").translate(None, PLAIN))
     return {name: n for name, n in counts.items() if n}
 
 

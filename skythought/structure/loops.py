@@ -38,6 +38,8 @@ def loop(text: str) -> str:
     end = text[-LONGEST * 16 :]
     words = WORD.findall(end.lower())[:-1][-LONGEST:][::-1]
     masked = ["0" if word.isdigit() else word for word in words]
+    if not _recurs(masked):
+        return ""
     same, exact = _prefix_matches(masked), _prefix_matches(words)
     for period in range(1, len(words) // TIMES + 1):
         least = max(LEAST, TIMES * period)
@@ -47,6 +49,24 @@ def loop(text: str) -> str:
         if exact[period] + period >= least or len(letters) >= DISTINCT:
             return " ".join(words[:period][::-1])
     return ""
+
+
+def _recurs(words: Sequence[str]) -> bool:
+    """Say whether the first words come again where a loop would have them again.
+
+    With a period p, max(LEAST, TIMES * p) - p words are the first ones again: 45 or more.
+    """
+    sure = min(max(LEAST, TIMES * p) - p for p in range(1, LEAST + 1))
+    first, last = list(words[:sure]), len(words) // TIMES
+    at = 0
+    while last:
+        try:
+            at = words.index(words[0], at + 1, last + 1)
+        except ValueError:
+            return False
+        if words[at : at + sure] == first:
+            return True
+    return False
 
 
 def _prefix_matches(words: Sequence[str]) -> list[int]:

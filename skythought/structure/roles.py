@@ -214,9 +214,10 @@ class Question:
     def shares(self, text: str) -> tuple[float, float]:
         """Give the shares of a text's runs of words and of its words that the question has."""
         words = WORD.findall(text)
-        runs = [*zip(*(words[i:] for i in range(RUN)), strict=False)]
-        asked = sum(run in self._runs for run in runs) / len(runs) if runs else 0.0
-        return asked, sum(word in self._words for word in words) / max(1, len(words))
+        runs = zip(*(words[i:] for i in range(RUN)), strict=False)
+        n_runs = len(words) - RUN + 1
+        asked = sum(map(self._runs.__contains__, runs)) / n_runs if n_runs > 0 else 0.0
+        return asked, sum(map(self._words.__contains__, words)) / max(1, len(words))
 
 
 def name(text: str, question: Question, number: int, n_steps: int) -> Role:

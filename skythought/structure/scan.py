@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 MAX_LINE = 50_000  # characters; longer lines are nobody's mathematics
+SHORT = 40  # characters of a token that is remembered
 MAX_NUMBER = 60  # characters of a number; longer ones are nothing that a person checks
 
 LETTER = "[^\\W\\d_¹²³⁰-ₜ¼-¾⅐-⅞]"
@@ -104,16 +106,15 @@ def scan(text: str) -> list[Token]:
         if group == "space":
             spaced = True
             continue
-        kind, written = _token(group, match[0])
+        start, end = match.span()
+        kind, written = (_known if end - start <= SHORT else _token)(group, match[0])
         if kind == "num" and found and found[-1].kind == "rel" and GROUPED.fullmatch(match[0]):
             written = match[0].replace(",", "@")  # 7*21=147,147+53=200
-        if kind == "op" and written == "*" and _emphasis(text, match.start(), match.end()):
+        star = _emphasis if (kind, written) == ("op", "*") else _bold if match[0] == "**" else None
+        if star and star(text, start, end):
             spaced = True
             continue
-        if match[0] == "**" and _bold(text, match.start(), match.end()):
-            spaced = True
-            continue
-        found.append(Token(kind, written, match.start(), match.end(), spaced))
+        found.append(Token(kind, written, start, end, spaced))
         spaced = False
     return found
 
@@ -172,6 +173,9 @@ def _token(group: str, text: str) -> tuple[str, str]:
     if group == "arrow":
         return "end", ";"
     return group, text
+
+
+_known = lru_cache(maxsize=1 << 14)(_token)  # most words and signs come again
 
 
 def _command(name: str) -> tuple[str, str]:

@@ -39,6 +39,11 @@ CLOSING = {"(": ")", "[": "]", "{": "}", "|": "|", "\\lfloor": "\\rfloor", "\\lc
 SHARE = re.compile(r"(?:%|/\d+\)?|\\frac\{\d+\}\{\d+\}|0\.\d+|\*)$")
 
 
+# Words that a formula may begin with.
+BEGINNING = frozenset({*NUMBERS, *SHARES, *ARTICLES, "square", "sum", "product"})
+KINDS = frozenset({"num", "sym", "op", "open", "bar", "prefix", "call"})  # and kinds of tokens
+
+
 class Side(NamedTuple):
     """What was read from a place on."""
 
@@ -52,6 +57,13 @@ class Side(NamedTuple):
 def side(tokens: Sequence[Token], at: int, stop: int) -> Side:
     """Read the formula that begins at a token, up to `stop` at most."""
     return _Reader(tokens, at, min(stop, at + MAX_TOKENS)).read()
+
+
+def may_begin(token: Token) -> bool:
+    """Say whether a formula may begin with a token; where not, `side` is empty."""
+    if token.kind == "word":
+        return token.text.lower() in BEGINNING or is_segment(token.text)
+    return token.kind in KINDS
 
 
 class _Reader:

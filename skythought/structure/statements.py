@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from skythought.structure import claims
 from skythought.structure.scan import Token, scan
-from skythought.structure.sides import UNSURE, Side, side
+from skythought.structure.sides import UNSURE, Side, may_begin, side
 from skythought.structure.words import CONTINUES, IS, LABELS, PLAIN, STOP, UNFINISHED, kinds
 
 MAX_LEFT = 80  # tokens before a sign in which its left side is looked for
@@ -91,13 +91,14 @@ def _all(tokens: Sequence[Token]) -> list[Statement]:
     previous = 0
     for number, relation in enumerate(relations):
         limit = MAX_LEFT_WORD if relation.said else MAX_LEFT
-        left = _left(tokens, max(previous, relation.first - limit), relation)
+        low = max(previous, relation.first - limit)
         following = relations[number + 1].first if number + 1 < len(relations) else len(tokens)
         previous = relation.behind
-        if left is None:
-            continue
-        right = _right(tokens, relation, following)
+        right = _right(tokens, relation, following)  # first, since it is one reading at most
         if right is None:
+            continue
+        left = _left(tokens, low, relation)
+        if left is None:
             continue
         statement = _statement(tokens, relation, left, right)
         if statement is not None:
@@ -137,6 +138,9 @@ def _left(tokens: Sequence[Token], low: int, relation: _Relation) -> tuple[Side,
     rows = [at for at in range(low, stop) if tokens[at].kind == "row"]
     at = max(low, rows[-1] + 1 if rows else low)
     while at < stop:
+        if not may_begin(tokens[at]):
+            at += 1
+            continue
         found = side(tokens, at, stop)
         if found.stop == stop and found.end == stop and found.unclosed < 0:
             return (

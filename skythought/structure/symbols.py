@@ -20,6 +20,7 @@ for words, single letters after numbers that are units (`5 m`) for variables.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 GREEK = (
     *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
@@ -76,6 +77,7 @@ TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+SHORT = 40  # characters of a name that is remembered
 NUMBERED = re.compile(r"([^\W\d_])(\d+)")
 
 
@@ -94,7 +96,8 @@ def mentioned(text: str) -> list[str]:
             head, mark, rest = joined.partition("_")
             found.append(NAMES.get(head, head) + mark + rest)
         elif name:
-            if symbol := _symbol(name, index or digits):
+            read = _known if len(name) + len(digits) <= SHORT else _symbol
+            if symbol := read(name, index or digits):
                 found.append(symbol)
         elif beside or before:
             found.append(beside or before)
@@ -132,3 +135,6 @@ def _symbol(name: str, index: str) -> str:
     if numbered := NUMBERED.fullmatch(name):
         return f"{numbered[1]}_{numbered[2]}"
     return ""
+
+
+_known = lru_cache(maxsize=1 << 14)(_symbol)  # most words come again
