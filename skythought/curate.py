@@ -36,7 +36,6 @@ from skythought.curating import (
     pairs,
     screening,
 )
-from skythought.curating.contamination import Found
 from skythought.curating.duplicates import Field
 from skythought.curating.facts import Facts, Place
 from skythought.curating.inputs import Input
@@ -128,7 +127,7 @@ class Config:
     """Processes that read and write; one for each core where not given."""
 
 
-UNUSABLE = "cannot be used"
+UNUSABLE, ALONE_IN_PAIRS = "cannot be used", "not in a pair"
 PLACE_ONLY = ("out", "runs", "workers")
 SHARES = (
     *("max_repetition", "max_foreign", "min_consistency", "min_grounding", "near_duplicates"),
@@ -155,31 +154,27 @@ def run(config: Config) -> dict[str, Any]:
         progress.say(f"{config.out}: made already with these settings")
         return counts
     workers = config.workers or (cores() if sum(i.size for i in inputs) > ALONE else 1)
-    with Spread("skythought.sifting:reader", asked.reading, workers) as spread:
-        for given in inputs:
-            given.read(spread, stop=config.stop_at_damage)
-            if config.outcome != "any":
-                given.require_verdicts()
-    dropped: list[Dropped] = []
-    kept: list[Facts] = []
-    for facts, reason in asked.rules.decide(inputs):
-        if reason:
-            dropped.append(Dropped(reason.kind, {"trace_id": facts.id, **_told(reason)}))
-        else:
-            kept.append(facts)
-    for given in inputs:
-        dropped += [
-            Dropped(UNUSABLE, {"place": line.place, "reason": f"{UNUSABLE}: {line.why}"})
-            for line in given.unusable
-        ]
-    return _write(config, inputs, kept, dropped, identity, workers)
-
-
-class Dropped(NamedTuple):
-    """A trace or line that is left out."""
-
-    kind: str  # what is counted
-    row: dict[str, Any]  # what is written
+    dropped = exports.Listing(_beside(config.out, "dropped.jsonl"))
+    shown = exports.Listing(_beside(config.out, "contamination.jsonl"))
+    try:
+        with Spread("skythought.sifting:reader", asked.reading, workers) as spread:
+            for given in inputs:
+                given.read(spread, shown.add, stop=config.stop_at_damage)
+                if config.outcome != "any":
+                    given.require_verdicts()
+        kept: list[Facts] = []
+        for facts, reason in asked.rules.decide(inputs):
+            if reason:
+                dropped.add({"trace_id": facts.id, **_told(reason)}, reason.kind)
+            else:
+                kept.append(facts)
+        for line in (line for given in inputs for line in given.unusable):
+            row = {"place": line.place, "reason": f"{UNUSABLE}: {line.why}"}
+            dropped.add(row, UNUSABLE)
+        return _write(config, inputs, kept, (dropped, shown), identity, workers)
+    finally:
+        dropped.discard()
+        shown.discard()
 
 
 class _Asked(NamedTuple):
@@ -261,11 +256,12 @@ def _write(
     config: Config,
     inputs: Sequence[Input],
     kept: list[Facts],
-    dropped: list[Dropped],
+    listings: tuple[exports.Listing, exports.Listing],
     identity: dict[str, Any],
     workers: int,
 ) -> dict[str, Any]:
     """Read the chosen lines again and write them, with card, reasons and manifest beside."""
+    dropped, shown = listings
     picks = list(_picks(config, inputs, kept, dropped))
     share = min(1.0, card.MEASURED / max(1, len(picks)))
     options = {"shape": config.to, "tokenizer": config.tokenizer, "share": share}
@@ -281,23 +277,21 @@ def _write(
         ):
             for pick, made in zip(picks, _made(spread, picks), strict=True):
                 if isinstance(made, str):
-                    left_out = {"trace_id": pick.places[0].id, "reason": made}
-                    dropped.append(Dropped(made, left_out))
+                    dropped.add({"trace_id": pick.places[0].id, "reason": made}, made)
                 else:
                     row, entry = made
                     out.add(row)
                     tally.add(entry)
                     written[pick.given] += 1
                 bar.advance()
-        reasons = dict(sorted(Counter(kind for kind, _ in dropped).items()))
+        reasons = dict(sorted(dropped.counts.items()))
         said = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items()) or "none"
         if not tally.n:
-            raise UserError(f"no trace is left of {len(dropped):,}: {said}")
+            raise UserError(f"no trace is left of {dropped.counts.total():,}: {said}")
         counts = {"kept": tally.n, "dropped": reasons}
-        store.write_records(_beside(config.out, "dropped.jsonl"), (row for _, row in dropped))
+        dropped.publish()
         if config.decontaminate:
-            found = (Found(trace_id=f.id, hit=f.hit) for g in inputs for f in g.rows if f.hit)
-            store.write_records(_beside(config.out, "contamination.jsonl"), found)
+            shown.publish()
         text = card.write(
             config.out.name, tally, _sources(config, inputs, written), reasons, _shown(config)
         )
@@ -318,7 +312,7 @@ def _told(reason: Reason) -> dict[str, Any]:
 
 
 def _picks(
-    config: Config, inputs: Sequence[Input], kept: Sequence[Facts], dropped: list[Dropped]
+    config: Config, inputs: Sequence[Input], kept: Sequence[Facts], dropped: exports.Listing
 ) -> Iterator[Pick]:
     """Say what is to be written; traces that find no other to be paired with are dropped."""
     of = {id(facts): number for number, given in enumerate(inputs) for facts in given.rows}
@@ -334,11 +328,9 @@ def _picks(
     for chosen, rejected in pairs.of_lengths(kept):
         paired |= {id(chosen), id(rejected)}
         yield Pick("shortest", (place(chosen), place(rejected)), of[id(chosen)])
-    dropped += [
-        Dropped("not in a pair", {"trace_id": facts.id, "reason": "not in a pair"})
-        for facts in kept
-        if id(facts) not in paired
-    ]
+    for facts in kept:
+        if id(facts) not in paired:
+            dropped.add({"trace_id": facts.id, "reason": ALONE_IN_PAIRS}, ALONE_IN_PAIRS)
 
 
 def _made(spread: Spread, picks: Sequence[Pick]) -> Iterator[tuple[bytes, card.Entry] | str]:

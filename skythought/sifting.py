@@ -62,6 +62,7 @@ def reader(
         row = jsonl.decode_row(line.raw)
         trace = shapes.trace(row)
         asked = structure.question_of(trace)
+        taught = shapes.lesson(trace)
         found = Facts(
             file=file,
             number=line.number,
@@ -70,8 +71,11 @@ def reader(
             id=trace.id,
             problem=trace.problem_id if row.get("problem_id") else digest(asked.split()),
             prompt=digest(trace.messages),
-            lesson=shapes.lesson(trace),
-            lessons=tuple(screening.lesson(trace, name) for name in search.fields),
+            lesson=taught,
+            lessons=tuple(
+                taught if name == "example" else screening.lesson(trace, name)
+                for name in search.fields
+            ),
             model=trace.model,
             finish=trace.finish,
             labels=tuple(said(row, name) for name in fields),
@@ -94,8 +98,7 @@ def reader(
         )
         if not found.late and index is not None:
             found.hit = index.judge(trace)
-            found.late = found.hit.reason.text if found.hit else ""
-        if not found.late:
+        if not found.late and found.hit is None:
             found.keys = tuple(
                 made.keys(made.runs(duplicates.text_of(trace, name))).tobytes()
                 for name, made in sketches.items()

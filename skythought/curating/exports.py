@@ -12,6 +12,7 @@ JSONL.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -135,3 +136,40 @@ class Writer:
             self._flush()
         if self._table is not None:
             self._table.close()
+
+
+class Listing:
+    """A JSONL file beside an output, of which nothing is held, put in its place when all is done.
+
+    Args:
+        path: the file; what is written lies in `<path>.part` until `publish`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.counts = path, Counter[str]()
+        self._part = path.with_name(path.name + ".part")
+        self._part.unlink(missing_ok=True)
+        self._file: store.Appender | None = None
+
+    def add(self, row: object, kind: str = "") -> None:
+        """Write a row, and count it as one of its kind.
+
+        Raises:
+            UserError: the disk is full or the place may not be written.
+        """
+        self.counts[kind] += 1
+        if self._file is None:
+            self._file = store.Appender(self._part)
+        self._file.add(row)
+
+    def publish(self) -> None:
+        """Put the file in its place."""
+        if self._file is None:
+            store.write_whole(self.path, b"")
+            return
+        self._file.__exit__(None, None, None)
+        self._part.replace(self.path)
+
+    def discard(self) -> None:
+        """Leave nothing of what was not published."""
+        self._part.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from skythought import jsonl, progress, shapes, store
+from skythought.curating.contamination import Found
 from skythought.curating.facts import Facts, Unusable, outcomes
 from skythought.errors import UserError
 from skythought.spread import Spread
@@ -93,8 +94,11 @@ class Input:
         shown = [f"{key} {config[key]}" for key in ("task", "model", "kind") if config.get(key)]
         return " ".join([str(made.get("stage", "")), *shown])
 
-    def read(self, spread: Spread, *, stop: bool) -> None:
-        """Read what matters of each trace; of one that failed and was asked again, the last."""
+    def read(self, spread: Spread, tell: Callable[[Found], None], *, stop: bool) -> None:
+        """Read what matters of each trace; of one that failed and was asked again, the last.
+
+        The passages that show that a trace answers a problem are told at once, and not held.
+        """
         self.verdicts = outcomes(shapes.verdicts_beside(self.path))
         found: dict[str, Facts] = {}
         seen: dict[str, str] = {}
@@ -110,7 +114,12 @@ class Input:
                     if not self.path.is_dir():
                         facts.id = shapes.own_id(facts.id, facts.lesson, seen)
                         seen[facts.id] = facts.finish
-                    facts.model = sys.intern(facts.model)
+                    if facts.hit is not None:
+                        tell(Found(trace_id=facts.id, hit=facts.hit))
+                        bare = {"benchmark_text": "", "row_text": ""}
+                        facts.hit = msgspec.structs.replace(facts.hit, **bare)
+                    facts.model, facts.finish = sys.intern(facts.model), sys.intern(facts.finish)
+                    facts.early, facts.late = sys.intern(facts.early), sys.intern(facts.late)
                     facts.outcome = self.verdicts.get(facts.id, "")
                     found[facts.id] = facts
                     read += facts.size
