@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from chat_server import Server
 
 ROOT = Path(__file__).parents[1]
+
+# No property is judged by the clock: a busy machine proves nothing.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # Before numpy or torch is imported anywhere, and inherited by every command a test starts. Two
 # threads everywhere, because sums of floats depend on how they are split.
