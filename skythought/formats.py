@@ -35,8 +35,6 @@ BEGIN_THOUGHT, END_THOUGHT = "<|begin_of_thought|>", "<|end_of_thought|>"
 BEGIN_SOLUTION, END_SOLUTION = "<|begin_of_solution|>", "<|end_of_solution|>"
 TAGS = (BEGIN_THOUGHT, END_THOUGHT, BEGIN_SOLUTION, END_SOLUTION)
 
-INSIDE = ("<think>", "</think>", *TAGS)  # what a thought or an answer should not hold
-
 # What `teach` writes before, between and after the texts.
 OPEN_THOUGHT, OPEN_SOLUTION = f"{BEGIN_THOUGHT}\n\n", f"{BEGIN_SOLUTION}\n\n"
 TURN = f"\n\n{END_THOUGHT}\n\n{OPEN_SOLUTION}"
@@ -100,24 +98,6 @@ def parse(text: str) -> Parts:
         thought, answer = s1["thought"].strip(), s1["answer"]
         return Parts(thought, (answer or "").strip(), closed=answer is not None)
     return _parse_headed(text) or Parts("", text.strip("\n"), closed=True)
-
-
-def fault(thought: str, answer: str, *, cut: bool = False) -> str:
-    """Say what is missing or doubtful in a completion that was taken apart; "" where nothing is.
-
-    >>> fault("", "So it is 4.")
-    'no thought: nothing tells it from the answer'
-    """
-    if cut:
-        return "cut off"
-    if not thought.strip() and not answer.strip():
-        return "empty"
-    if not thought.strip():
-        return "no thought: nothing tells it from the answer"
-    if not answer.strip():
-        return "no answer behind the thought"
-    inside = next((tag for tag in INSIDE if tag in thought or tag in answer), "")
-    return f"another {inside} inside" if inside else ""
 
 
 def _parse_headed(text: str) -> Parts | None:

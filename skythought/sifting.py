@@ -65,7 +65,6 @@ def reader(
         taught = shapes.lesson(trace)
         found = Facts(
             file=file,
-            number=line.number,
             offset=line.offset,
             size=len(line.raw),
             id=trace.id,

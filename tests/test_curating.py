@@ -43,7 +43,7 @@ def measured(**changes: Any) -> Any:
 
 
 def facts(key: str, problem: str = "p", **changes: Any) -> Facts:
-    given = {"file": 0, "number": 1, "offset": 0, "size": 1, "model": "m", "finish": "stop"}
+    given = {"file": 0, "offset": 0, "size": 1, "model": "m", "finish": "stop"}
     return Facts(
         id=key, problem=problem, prompt=problem, lesson=key, lessons=(key,), **{**given, **changes}
     )

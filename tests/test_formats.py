@@ -286,19 +286,3 @@ def test_what_is_no_heading_ends_nothing(text: str) -> None:
 def test_the_last_heading_counts() -> None:
     text = f"{LONG}\n\n**Final Answer**\n3\n\nWait, no.\n\n**Final Answer**\n2"
     assert formats.parse(text).answer == "**Final Answer**\n2"
-
-
-@pytest.mark.parametrize(
-    ("thought", "answer", "cut", "said"),
-    [
-        ("Hm", "2", False, ""),
-        ("Hm", "2", True, "cut off"),
-        ("", "2", False, "no thought: nothing tells it from the answer"),
-        ("Hm", " ", False, "no answer behind the thought"),
-        ("", "", False, "empty"),
-        ("Hm </think> hm", "2", False, "another </think> inside"),
-        ("Hm", "<|begin_of_thought|>2", False, "another <|begin_of_thought|> inside"),
-    ],
-)
-def test_what_is_wrong_with_a_completion(thought: str, answer: str, cut: bool, said: str) -> None:
-    assert formats.fault(thought, answer, cut=cut) == said

@@ -19,7 +19,6 @@ class Facts(msgspec.Struct, gc=False):
     """One trace, without its text."""
 
     file: int  # which of the input files
-    number: int  # line
     offset: int  # of the line's first byte
     size: int  # of the line in bytes
     id: str
