@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from skythought.records import Problem
+from skythought.core.records import Problem
 from skythought.tasks import benchmarks
 from skythought.verifiers import code, code_compare, code_tests
 from skythought.verifiers.code_runner import PREAMBLE

@@ -26,10 +26,11 @@ from typing import Any
 import msgspec
 import renaming
 
-from skythought import jsonl, shapes, tasks
+from skythought import tasks
+from skythought.core import jsonl, shapes
+from skythought.core.records import Problem
 from skythought.curating import question_of, response_of
 from skythought.curating.contamination import Benchmarks, Found, Hit
-from skythought.records import Problem
 
 WORD_FOR_WORD = (
     *("aime-train-1983-1-2", "aime-train-1994-1-13", "aime-train-2001-2-3"),

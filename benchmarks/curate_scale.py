@@ -25,7 +25,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from skythought import curate, jsonl
+from skythought import curate
+from skythought.core import jsonl
 
 THRESHOLD = 0.8
 SMALL = ("Wait, that is so.", "Let me see now.", "That was clear.", "Good so far.")

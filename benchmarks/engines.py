@@ -21,9 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from skythought import backends, formats, tasks
+from skythought import backends, tasks
 from skythought.backends import chat
-from skythought.records import Message, Request, Sampling
+from skythought.core import formats
+from skythought.core.records import Message, Request, Sampling
 
 ROUNDS = 3
 

@@ -17,8 +17,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from skythought import perturbations, shapes
-from skythought.records import Trace
+from skythought import perturbations
+from skythought.core import shapes
+from skythought.core.records import Trace
 from skythought.structure import grounding, statements
 from skythought.structure.grounding import Audit, audit
 

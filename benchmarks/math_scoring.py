@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from skythought import score, verifiers
-from skythought.records import Problem, Trace
+from skythought.core.records import Problem, Trace
 from skythought.tasks import benchmarks
 from skythought.verifiers import math
 

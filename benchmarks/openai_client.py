@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from skythought import backends, generate
-from skythought.prices import Price
-from skythought.records import Message, Problem, Request, Sampling
+from skythought.core.prices import Price
+from skythought.core.records import Message, Problem, Request, Sampling
 
 SAMPLING = Sampling(temperature=0.6, top_p=0.95, max_tokens=16384)
 QUESTION = "From oak: pine 3, ash 2. From ash: fir 5. What is the toll from oak to fir? " * 4

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import msgspec
 
-from skythought import store
+from skythought.core import store
+from skythought.core.records import Problem, Sampling, Trace, sample_ids
 from skythought.generating import work as asking
-from skythought.records import Problem, Sampling, Trace, sample_ids
 from skythought.tasks import benchmarks
 
 N = 8

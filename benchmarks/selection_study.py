@@ -18,8 +18,9 @@ from typing import Any
 
 import torch
 
-from skythought import curate, evaluate, generate, jsonl, metrics, score, study, train
-from skythought.shapes import read_examples
+from skythought import curate, evaluate, generate, score, study, train
+from skythought.core import jsonl, metrics
+from skythought.core.shapes import read_examples
 
 WAYS: dict[str, dict[str, Any]] = {
     "random": {"by": "random"},

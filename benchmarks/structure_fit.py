@@ -23,8 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skythought import perturbations, shapes, steps
-from skythought.records import Trace
+from skythought import perturbations
+from skythought.core import shapes, steps
+from skythought.core.records import Trace
 from skythought.structure import consistency
 
 KINDS = ("shuffle", "insert", "delete")

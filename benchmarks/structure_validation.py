@@ -28,8 +28,9 @@ from typing import NamedTuple
 import numpy as np
 from structure_fit import even, fit, question, see_all
 
-from skythought import perturbations, shapes, steps
-from skythought.records import Trace
+from skythought import perturbations
+from skythought.core import shapes, steps
+from skythought.core.records import Trace
 from skythought.structure import consistency, likelihood, weights
 
 LEVELS = {

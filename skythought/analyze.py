@@ -21,8 +21,9 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import tyro
 
-from skythought import progress, shapes, spread, store, structure
-from skythought.errors import UserError, first_line, require
+from skythought import structure
+from skythought.core import progress, shapes, spread, store
+from skythought.core.errors import UserError, first_line, require
 from skythought.reporting import anatomy
 from skythought.structure.roles import LETTERS
 from skythought.structure.summary import Summary

@@ -23,10 +23,11 @@ from typing import Any, NamedTuple
 import msgspec
 from rich.table import Table
 
-from skythought import formats, grading, progress, store, tasks, verifiers
-from skythought.errors import NotHeld, UserError
+from skythought import grading, tasks, verifiers
+from skythought.core import formats, progress, store
+from skythought.core.errors import NotHeld, UserError
+from skythought.core.records import Finish, Problem, Trace, Verdict
 from skythought.grading import How
-from skythought.records import Finish, Problem, Trace, Verdict
 from skythought.verifiers import Job
 
 GOLD = ("gold", "worked solution")  # the kinds that have to be correct

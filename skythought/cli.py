@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skythought import __version__
-from skythought.errors import UserError, plain, unknown
+from skythought.core.errors import UserError, plain, unknown
 
 # verb -> (module with Config and run, one line of help), in pipeline order
 VERBS = {

@@ -24,7 +24,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import tyro
 
-from skythought import progress, store, tasks
+from skythought import tasks
+from skythought.core import progress, store
+from skythought.core.errors import UserError
+from skythought.core.records import digest
+from skythought.core.spread import Spread, cores
 from skythought.curating import (
     Reason,
     card,
@@ -39,10 +43,7 @@ from skythought.curating import (
 from skythought.curating.duplicates import Field
 from skythought.curating.facts import Facts, Place
 from skythought.curating.inputs import Input
-from skythought.errors import UserError
-from skythought.records import digest
 from skythought.sifting import Pick
-from skythought.spread import Spread, cores
 from skythought.tasks import benchmarks
 
 BATCH = 64  # examples handed to a worker at once

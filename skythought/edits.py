@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from skythought import options as option_texts
-from skythought import perturbations, shapes, spread, structure
-from skythought.errors import UserError
-from skythought.records import Trace, digest
+from skythought import perturbations, structure
+from skythought.core import options as option_texts
+from skythought.core import shapes, spread
+from skythought.core.errors import UserError
+from skythought.core.records import Trace, digest
 from skythought.structure import roles
 
 MAX_DONORS = 2000  # traces held in memory to take steps from

@@ -18,9 +18,10 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from skythought import generate, grading, metrics, progress, score, store, tasks, verifiers
-from skythought.errors import UserError, plain
-from skythought.records import Problem, Trace, Verdict
+from skythought import generate, grading, score, tasks, verifiers
+from skythought.core import metrics, progress, store
+from skythought.core.errors import UserError, plain
+from skythought.core.records import Problem, Trace, Verdict
 
 SHOWN = ("accuracy", "low", "high", "n", "no_answer", "truncated", "errors", "mean_tokens")
 

@@ -20,9 +20,12 @@ from typing import Any
 
 import msgspec
 
-from skythought import backends, grading, options, presets, prices, progress, store, tasks
+from skythought import backends, grading, tasks
 from skythought.backends import Backend
-from skythought.errors import UserError
+from skythought.core import options, presets, prices, progress, store
+from skythought.core.errors import UserError
+from skythought.core.prices import Price, dollars
+from skythought.core.records import Problem, Sampling
 from skythought.generating import folder as folders
 from skythought.generating import found as founds
 from skythought.generating import plan
@@ -31,8 +34,6 @@ from skythought.generating.budget import Budget
 from skythought.generating.found import Found
 from skythought.generating.lock import Lock
 from skythought.generating.work import Asked, Work
-from skythought.prices import Price, dollars
-from skythought.records import Problem, Sampling
 from skythought.verifiers import known
 
 Counts = dict[str, float]

@@ -20,10 +20,11 @@ from typing import Protocol
 
 import msgspec
 
-from skythought import backends, cluster, jsonl, options, progress, store, tasks, verifiers
-from skythought.crew import Crew
-from skythought.errors import UserError
-from skythought.records import Outcome, Problem, Request, Sampling, Trace, Verdict
+from skythought import backends, tasks, verifiers
+from skythought.core import cluster, jsonl, options, progress, store
+from skythought.core.crew import Crew
+from skythought.core.errors import UserError
+from skythought.core.records import Outcome, Problem, Request, Sampling, Trace, Verdict
 from skythought.verifiers import Finding, Job, Verifier, known
 from skythought.verifiers.grader import Grader
 from skythought.verifiers.pool import CHUNK, Pool

@@ -28,12 +28,13 @@ import msgspec
 import tyro
 from rich.console import Console
 
-from skythought import backends, edits, perturbations, progress, rewriting, shapes, spread, store
-from skythought import options as option_texts
+from skythought import backends, edits, perturbations, rewriting
+from skythought.core import options as option_texts
+from skythought.core import progress, shapes, spread, store
+from skythought.core.errors import UserError, plain
+from skythought.core.records import Sampling, Trace
 from skythought.edits import Chain, Done, Edit, Fault
-from skythought.errors import UserError, plain
 from skythought.perturbations import diff, terminal
-from skythought.records import Sampling, Trace
 from skythought.reporting import changes
 
 SHOWN = 20  # traces on a page where --show says nothing

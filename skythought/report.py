@@ -19,8 +19,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from skythought import progress, store
-from skythought.errors import plain
+from skythought.core import progress, store
+from skythought.core.errors import plain
 from skythought.reporting import html, markdown, paper, runs, wording
 from skythought.reporting.results import summarize
 

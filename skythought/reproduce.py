@@ -26,10 +26,11 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from skythought import curate, evaluate, generate, perturb, progress, report, score, store, train
+from skythought import curate, evaluate, generate, perturb, report, score, train
 from skythought import study as plan
 from skythought.backends import hf
-from skythought.errors import UserError, require
+from skythought.core import progress, store
+from skythought.core.errors import UserError, require
 from skythought.study import Arm, Settings
 
 NEEDED_BYTES = 400 * 2**20

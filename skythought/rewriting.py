@@ -18,12 +18,13 @@ from types import TracebackType
 
 import msgspec
 
-from skythought import edits, progress, shapes, store
+from skythought import edits
 from skythought.backends import Backend
+from skythought.core import progress, shapes, store
+from skythought.core.errors import UserError
+from skythought.core.records import Finish, Request, Sampling, Trace, digest
 from skythought.edits import Chain, Done, Fault
-from skythought.errors import UserError
 from skythought.perturbations import paraphrase
-from skythought.records import Finish, Request, Sampling, Trace, digest
 
 MIN_FAILED = 20  # answers that could not be had, before a model can be called hopeless
 

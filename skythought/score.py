@@ -23,10 +23,11 @@ from typing import Any
 
 import msgspec
 
-from skythought import audit, grading, jsonl, progress, shapes, store, tasks
-from skythought.errors import UserError
+from skythought import grading, tasks
+from skythought.core import audit, jsonl, progress, shapes, store
+from skythought.core.errors import UserError
+from skythought.core.records import Problem, Trace, digest
 from skythought.grading import How, Kind
-from skythought.records import Problem, Trace, digest
 from skythought.tasks import benchmarks
 from skythought.verifiers import code
 

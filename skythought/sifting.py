@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from skythought import formats, jsonl, shapes, steps, structure
+from skythought import structure
+from skythought.core import formats, jsonl, shapes, steps
+from skythought.core.errors import UserError, first_line, require
+from skythought.core.records import Example, Trace, digest
 from skythought.curating import card, duplicates, exports, pairs, screening, topics
 from skythought.curating.facts import Facts, Place, Unusable
 from skythought.curating.filters import Filters, structure_score
 from skythought.curating.inputs import said
-from skythought.errors import UserError, first_line, require
-from skythought.records import Example, Trace, digest
 
 Read = tuple[list[int], list[shapes.Line]]  # lines, each with the number of its file
 Made = tuple[bytes, card.Entry] | str

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from skythought.errors import unknown
+from skythought.core.errors import unknown
 
 TASK = "toll_roads"
 THREADS = 2  # everywhere, because sums of floats depend on how they are split

@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from skythought import progress, store
 from skythought.backends import hf
-from skythought.errors import UserError, require
-from skythought.records import Example, digest
+from skythought.core import progress, store
+from skythought.core.errors import UserError, require
+from skythought.core.records import Example, digest
 from skythought.training import data
 
 MICRO_TOKENS = 8192  # of a forward pass; more make it no faster

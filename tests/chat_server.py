@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from skythought import backends, generate, store
-from skythought.records import Completion, Message, Request, Sampling, Trace
+from skythought import backends, generate
+from skythought.core import store
+from skythought.core.records import Completion, Message, Request, Sampling, Trace
 
 Reply = tuple[int, dict[str, str], bytes] | str  # or "cut", "half", "hang"
 

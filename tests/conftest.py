@@ -69,7 +69,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def sandbox() -> str:
     """Name the kind of sandbox for programs that works here."""
-    from skythought.errors import UserError
+    from skythought.core.errors import UserError
     from skythought.verifiers import code_sandbox
 
     try:
@@ -116,7 +116,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     transformers = pytest.importorskip("transformers", reason="needs skythought[train]")
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
-    from skythought.formats import TAGS
+    from skythought.core.formats import TAGS
 
     torch.set_num_threads(1)
     turns = ["<|system|>", "<|user|>", "<|assistant|>"]

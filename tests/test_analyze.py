@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from skythought import analyze, cli, shapes, steps, store, structure
+from skythought import analyze, cli, structure
 from skythought.analyze import Config
-from skythought.errors import UserError
-from skythought.records import Trace
+from skythought.core import shapes, steps, store
+from skythought.core.errors import UserError
+from skythought.core.records import Trace
 from skythought.reporting import anatomy
 from skythought.structure.tables import TABLES
 

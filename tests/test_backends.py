@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from skythought import backends
 from skythought.backends import hf
-from skythought.errors import UserError
-from skythought.records import Completion, Message, Request, Sampling
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Message, Request, Sampling
 
 
 def ask(question: str, sample: int = 0, name: str = "r") -> Request:

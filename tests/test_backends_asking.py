@@ -14,8 +14,8 @@ from chat_server import Reply, Server, ask, good, requests, say
 
 from skythought import backends
 from skythought.backends import asking, chat
-from skythought.errors import UserError
-from skythought.records import Completion, Sampling
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Sampling
 
 pytest.importorskip("aiohttp", reason="needs skythought[openai]")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from chat_server import Reply, Server, ask, good, say
 
-from skythought.records import Completion
+from skythought.core.records import Completion
 
 pytest.importorskip("aiohttp", reason="needs skythought[openai]")
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skythought import formats
 from skythought.backends import chat
 from skythought.backends.chat import Fault
-from skythought.errors import UserError
-from skythought.records import Completion, Message, Request, Sampling
+from skythought.core import formats
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Message, Request, Sampling
 
 REQUEST = Request(id="abc", messages=(Message("system", "s"), Message("user", "q")))
 

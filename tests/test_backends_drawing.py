@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from skythought.backends import drawing
-from skythought.records import Sampling
+from skythought.core.records import Sampling
 
 torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")
 pytest.importorskip("transformers", reason="needs skythought[train]")

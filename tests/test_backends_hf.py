@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from skythought import backends, formats
+from skythought import backends
 from skythought.backends import hf
-from skythought.errors import UserError
-from skythought.records import Completion, Message, Request, Sampling
+from skythought.core import formats
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Message, Request, Sampling
 
 torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")
 transformers: Any = pytest.importorskip("transformers", reason="needs skythought[train]")

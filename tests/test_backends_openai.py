@@ -14,7 +14,7 @@ import pytest
 from chat_server import Reply, Server, ask, config, good, say, traces
 
 from skythought import backends, generate
-from skythought.errors import UserError
+from skythought.core.errors import UserError
 
 pytest.importorskip("aiohttp", reason="needs skythought[openai]")
 
@@ -180,7 +180,7 @@ def test_a_generator_that_is_abandoned_leaves_nothing(serve: Callable[..., Serve
     code = f"""
 import gc, os, threading
 from skythought import backends
-from skythought.records import Message, Request, Sampling
+from skythought.core.records import Message, Request, Sampling
 made = backends.make("openai", "m", {{"base_url": {server.url!r}, "concurrency": 8}})
 asked = [Request(id=str(i), messages=(Message("user", "q"),)) for i in range(100)]
 for taken in (0, 1, 5):

@@ -11,8 +11,8 @@ from chat_server import requests
 
 from skythought import backends
 from skythought.backends import proxy as proxies
-from skythought.errors import UserError
-from skythought.records import Sampling
+from skythought.core.errors import UserError
+from skythought.core.records import Sampling
 
 pytest.importorskip("aiohttp", reason="needs skythought[openai]")
 

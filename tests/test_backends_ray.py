@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from skythought import backends, store
+from skythought import backends
 from skythought.backends import ray as ours
-from skythought.errors import UserError
-from skythought.records import Completion, Message, Request, Sampling, Trace
+from skythought.core import store
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Message, Request, Sampling, Trace
 
 WHY = "needs ray, in an environment of its own: make engines"
 HERE = Path(__file__).parent

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from skythought import __version__, crew
+from skythought import __version__
 from skythought.backends import replica
 from skythought.backends.replica import Replica
-from skythought.crew import Turn
-from skythought.errors import UserError
-from skythought.records import Completion, Message, Request, Sampling
+from skythought.core import crew
+from skythought.core.crew import Turn
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Message, Request, Sampling
 
 NAME = f"{__name__}:"
 

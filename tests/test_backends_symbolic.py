@@ -7,8 +7,9 @@ from itertools import islice
 
 import pytest
 
-from skythought import backends, formats, steps
-from skythought.records import Completion, Message, Problem, Request, Sampling
+from skythought import backends
+from skythought.core import formats, steps
+from skythought.core.records import Completion, Message, Problem, Request, Sampling
 from skythought.tasks import toll_roads
 
 PROBLEMS = list(islice(toll_roads.load("train", seed=1), 150))

@@ -18,11 +18,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from skythought import backends, formats, store, tasks
+from skythought import backends, tasks
 from skythought.backends import hf
 from skythought.backends import vllm as ours
-from skythought.errors import UserError
-from skythought.records import Completion, Message, Request, Sampling, Trace
+from skythought.core import formats, store
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Message, Request, Sampling, Trace
 
 WHY = "needs vllm, in an environment of its own: make engines"
 SMALL = {"enforce_eager": "true", "max_num_seqs": "4"}

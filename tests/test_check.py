@@ -10,9 +10,9 @@ import pytest
 
 from skythought import check, cli, tasks
 from skythought.check import Config
-from skythought.errors import NotHeld, UserError
+from skythought.core.errors import NotHeld, UserError
+from skythought.core.records import Problem
 from skythought.grading import How
-from skythought.records import Problem
 from skythought.verifiers import Finding, Verifier
 
 ROWS: list[dict[str, Any]] = [

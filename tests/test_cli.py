@@ -26,7 +26,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from skythought.errors import UserError
+from skythought.core.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from skythought import curate, formats, jsonl, shapes, store
+from skythought import curate
+from skythought.core import formats, jsonl, shapes, store
+from skythought.core.errors import UserError
+from skythought.core.records import Example, Message, Trace, Verdict
 from skythought.curate import Config
-from skythought.errors import UserError
-from skythought.records import Example, Message, Trace, Verdict
 
 
 def trace(key: str, problem: str = "p1", answer: str = "", **changes: Any) -> Trace:

@@ -13,12 +13,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from skythought import shapes, steps
+from skythought.core import shapes, steps
+from skythought.core.errors import UserError
+from skythought.core.records import Example, Message, Trace
 from skythought.curating import card, choosing, exports, filters, pairs, topics
 from skythought.curating.facts import Facts, histogram, outcomes
 from skythought.curating.filters import Filters, Labelled
-from skythought.errors import UserError
-from skythought.records import Example, Message, Trace
 
 TRACE = Trace(
     id="t",

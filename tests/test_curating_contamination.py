@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from skythought import cli, curate, jsonl, shapes, store
+from skythought import cli, curate
+from skythought.core import jsonl, shapes, store
+from skythought.core.errors import UserError
+from skythought.core.records import Example, Message, Problem, Trace
 from skythought.curating import question_of, response_of
 from skythought.curating.contamination import Benchmarks, Found, Hit
-from skythought.errors import UserError
-from skythought.records import Example, Message, Problem, Trace
 from skythought.tasks import benchmarks
 
 if TYPE_CHECKING:

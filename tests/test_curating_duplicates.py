@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skythought import cli, curate, jsonl, shapes, store
+from skythought import cli, curate
+from skythought.core import jsonl, shapes, store
+from skythought.core.errors import UserError
+from skythought.core.records import Example, Message, Trace
 from skythought.curating import duplicates
 from skythought.curating.duplicates import NearDuplicates, Sketches, banded, jaccard, text_of
-from skythought.errors import UserError
-from skythought.records import Example, Message, Trace
 
 VOCABULARY = [f"w{i}" for i in range(3000)]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from skythought.core.errors import UserError
 from skythought.curating import encoders
-from skythought.errors import UserError
 
 
 def test_a_server_encodes(serve_embeddings: Callable[[Any], str]) -> None:

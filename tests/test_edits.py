@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from skythought import edits, steps, store
+from skythought import edits
+from skythought.core import steps, store
+from skythought.core.errors import UserError
+from skythought.core.records import Message, Trace
 from skythought.edits import Edit, Fault
-from skythought.errors import UserError
-from skythought.records import Message, Trace
 
 
 def traces(n: int) -> list[Trace]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from skythought import cli, evaluate, formats, metrics, score, store, tasks
-from skythought.errors import UserError
-from skythought.records import Completion, Problem, Request, Sampling, Trace, Verdict
+from skythought import cli, evaluate, score, tasks
+from skythought.core import formats, metrics, store
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Problem, Request, Sampling, Trace, Verdict
 from skythought.verifiers import code_sandbox, known
 
 # answers of a model to ten problems: 5 right, 2 wrong, 3 without an answer, one of them cut off
@@ -265,7 +266,7 @@ def test_real_problems_with_known_answers(shared: Path, tmp_path: Path) -> None:
 
 
 SUMS = """
-from skythought.records import Problem
+from skythought.core.records import Problem
 from skythought.tasks import Task
 
 def load(split, seed=0, **options):

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from skythought import generate, store, tasks
-from skythought.errors import UserError
+from skythought import generate, tasks
+from skythought.core import store
+from skythought.core.errors import UserError
+from skythought.core.prices import Price
+from skythought.core.records import Completion, Message, Problem, Request, Sampling, Trace
 from skythought.generating import ask, work
 from skythought.generating.budget import Budget
 from skythought.generating.found import Found
-from skythought.prices import Price
-from skythought.records import Completion, Message, Problem, Request, Sampling, Trace
 
 ROWS = [{"id": f"p{i}", "problem": f"{i} plus {i}?", "answer": str(2 * i)} for i in range(6)]
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from chat_server import Reply, Server, good
 
-from skythought import generate, store
+from skythought import generate
 from skythought.backends import openai
-from skythought.errors import Stopped, UserError
+from skythought.core import store
+from skythought.core.errors import Stopped, UserError
+from skythought.core.records import Completion, Problem, Request, Sampling, Trace
 from skythought.generating.lock import Lock
-from skythought.records import Completion, Problem, Request, Sampling, Trace
 
 pytest.importorskip("aiohttp", reason="needs skythought[openai]")
 

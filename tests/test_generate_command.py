@@ -12,7 +12,7 @@ from chat_server import Reply, Server, good, say
 from skythought import cli, evaluate
 
 TOY = """
-from skythought.records import Completion
+from skythought.core.records import Completion
 
 class Toy:
     def __init__(self, model):

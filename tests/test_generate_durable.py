@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from chat_server import Reply, Server, good, say
 
-from skythought import cli, generate, store
-from skythought.records import Trace
+from skythought import cli, generate
+from skythought.core import store
+from skythought.core.records import Trace
 
 pytest.importorskip("aiohttp", reason="needs skythought[openai]")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from skythought import generate
-from skythought.errors import UserError
+from skythought.core.errors import UserError
 from skythought.verifiers import Finding, Verifier, known
 
 ROWS = [{"problem": f"{i} plus {i}?", "answer": str(2 * i)} for i in range(6)]

@@ -14,8 +14,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from skythought import score, store
-from skythought.errors import UserError
+from skythought import score
+from skythought.core import store
+from skythought.core.errors import UserError
+from skythought.core.prices import Price
+from skythought.core.records import Completion, Finish, Message, Problem, Sampling, Trace, trace_id
 from skythought.generating import found as founds
 from skythought.generating import plan, work
 from skythought.generating.budget import Budget
@@ -23,8 +26,6 @@ from skythought.generating.found import Found
 from skythought.generating.hope import Hope
 from skythought.generating.lock import Lock
 from skythought.generating.work import Asked, Queue, Work
-from skythought.prices import Price
-from skythought.records import Completion, Finish, Message, Problem, Sampling, Trace, trace_id
 
 ASKED = Asked(model="m", sampling=Sampling(max_tokens=100), n=3, system_prompt="Think.")
 PRICE = Price(1.0, 10.0, "a list")

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skythought.core.prices import Price
+from skythought.core.records import Completion, Problem, Request, Sampling
 from skythought.generating.budget import LEAST, OVER, Budget
 from skythought.generating.found import Found
 from skythought.generating.work import Asked, Queue, Work
-from skythought.prices import Price
-from skythought.records import Completion, Problem, Request, Sampling
 
 ASKED = Asked(model="m", sampling=Sampling(max_tokens=100), n=3, system_prompt="Think.")
 PRICE = Price(1.0, 10.0, "a list")

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from skythought import generate, store, tasks
-from skythought.errors import UserError
-from skythought.records import Problem, Trace
+from skythought import generate, tasks
+from skythought.core import store
+from skythought.core.errors import UserError
+from skythought.core.records import Problem, Trace
 
 
 def config(folder: Path, **values: Any) -> generate.Config:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from skythought import grading, store, verifiers
-from skythought.errors import UserError
+from skythought import grading, verifiers
+from skythought.core import store
+from skythought.core.errors import UserError
+from skythought.core.records import Problem, Trace, Verdict
 from skythought.grading import How
-from skythought.records import Problem, Trace, Verdict
 from skythought.score import Answers
 from skythought.verifiers import Job, known
 from skythought.verifiers.pool import Pool

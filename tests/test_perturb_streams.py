@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from skythought import edits, jsonl, perturb, store
-from skythought.errors import UserError
+from skythought import edits, perturb
+from skythought.core import jsonl, store
+from skythought.core.errors import UserError
+from skythought.core.records import Message, Trace
 from skythought.perturb import Config
-from skythought.records import Message, Trace
 
 THOUGHT = "3 boxes of 12.\n\nWait, 3 times 12 is 36.\n\nBut 4 are broken.\n\nSo 32."
 ROW = {

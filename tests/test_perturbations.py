@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skythought import formats, perturbations, shapes, steps
-from skythought.errors import UserError
-from skythought.records import Message, Trace
+from skythought import perturbations
+from skythought.core import formats, shapes, steps
+from skythought.core.errors import UserError
+from skythought.core.records import Message, Trace
 
 GOLDEN = Path(__file__).parent / "cases" / "perturbations.jsonl"
 CASES = [json.loads(line) for line in GOLDEN.read_text(encoding="utf-8").splitlines()]

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skythought import formats, perturbations
+from skythought import perturbations
+from skythought.core import formats
+from skythought.core.records import Message, Trace
 from skythought.perturbations import answers
-from skythought.records import Message, Trace
 
 
 def trace(thought: str, answer: str = "It is \\boxed{7}.", name: str = "t") -> Trace:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skythought import steps
+from skythought.core import steps
 from skythought.perturbations import diff
 
 WORD = st.sampled_from(["seven", "12", "Wait,", "but", "so x = 3.", "<b>&", "maybe", "A4"])

@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from skythought import perturbations, steps
+from skythought import perturbations
+from skythought.core import steps
+from skythought.core.records import Message, Trace
 from skythought.perturbations import paraphrase
-from skythought.records import Message, Trace
 
 
 def trace(thought: str, name: str = "t") -> Trace:

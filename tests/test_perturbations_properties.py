@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skythought import formats, perturbations, steps
+from skythought import perturbations
+from skythought.core import formats, steps
+from skythought.core.records import Message, Trace
 from skythought.perturbations import paraphrase
-from skythought.records import Message, Trace
 
 FRACTIONS = st.sampled_from([0.0, 0.2, 0.33, 0.5, 0.67, 0.7, 1.0]) | st.floats(0, 1)
 PIECES = (

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from skythought import cli, report, store, study
-from skythought.errors import UserError
-from skythought.records import Message, Outcome, Problem, Sampling, Trace, Verdict, trace_id
+from skythought import cli, report, study
+from skythought.core import store
+from skythought.core.errors import UserError
+from skythought.core.records import Message, Outcome, Problem, Sampling, Trace, Verdict, trace_id
 from skythought.reporting import markdown
 from skythought.reporting.results import without_times
 

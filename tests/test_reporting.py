@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from test_report import build
 
-from skythought import report, store, study
+from skythought import report, study
+from skythought.core import store
 from skythought.reporting import drawing, paper, plots, wording
 from skythought.reporting.runs import Arm, Card, Facts, Seed, Step
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from skythought.records import Message, Trace
+from skythought.core.records import Message, Trace
 from skythought.reporting import anatomy
 from skythought.structure import measure
 from skythought.structure.roles import LETTERS

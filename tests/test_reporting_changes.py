@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from skythought import perturb, store
-from skythought.errors import UserError
+from skythought import perturb
+from skythought.core import store
+from skythought.core.errors import UserError
+from skythought.core.records import Message, Trace
 from skythought.perturb import Config
-from skythought.records import Message, Trace
 from skythought.reporting import changes
 
 HOSTILE = "</div></details><script>alert(1)</script><img src=x onerror=alert(2)>&lt;\x1b[2J\u202e"

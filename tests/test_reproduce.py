@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from skythought import cli, reproduce, study
-from skythought.errors import UserError
+from skythought.core.errors import UserError
 
 pytest.importorskip("trl", reason="needs skythought[train]")
 

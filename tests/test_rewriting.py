@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chat_server import Reply, good
 
-from skythought import backends, cli, perturb, rewriting, steps, store
-from skythought.errors import UserError
+from skythought import backends, cli, perturb, rewriting
+from skythought.core import steps, store
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Message, Request, Sampling, Trace
 from skythought.perturb import Config
-from skythought.records import Completion, Message, Request, Sampling, Trace
 
 if TYPE_CHECKING:
     from chat_server import Server

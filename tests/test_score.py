@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from skythought import cli, score, shapes, store, verifiers
-from skythought.errors import UserError
-from skythought.records import Message, Problem, Trace, Verdict
+from skythought import cli, score, verifiers
+from skythought.core import shapes, store
+from skythought.core.errors import UserError
+from skythought.core.records import Message, Problem, Trace, Verdict
 from skythought.score import Config
 from skythought.verifiers import Finding, Verifier
 

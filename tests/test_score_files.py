@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from skythought import score, shapes, store
-from skythought.errors import UserError
-from skythought.records import Verdict
+from skythought import score
+from skythought.core import shapes, store
+from skythought.core.errors import UserError
+from skythought.core.records import Verdict
 from skythought.score import Config
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skythought import steps, structure
-from skythought.records import Message, Trace
+from skythought import structure
+from skythought.core import steps
+from skythought.core.records import Message, Trace
 from skythought.structure import language, loops, reached
 
 QUESTION = "Tom has 3 bags of 12 apples and eats 2. How many are left?"

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skythought import perturbations, shapes, steps
-from skythought.records import Message, Trace
+from skythought import perturbations
+from skythought.core import shapes, steps
+from skythought.core.records import Message, Trace
 from skythought.structure import consistency as lexical
 from skythought.structure.weights import WEIGHTS
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from skythought import perturbations, shapes
-from skythought.records import Trace
+from skythought import perturbations
+from skythought.core import shapes
+from skythought.core.records import Trace
 from skythought.structure import grounding
 from skythought.structure.statements import Statement, find
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from skythought.errors import UserError
+from skythought.core.errors import UserError
 from skythought.structure import likelihood
 
 PARTS = [f"step {i} of the thought" for i in range(8)]

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from skythought import shapes, structure
-from skythought.records import digest
+from skythought import structure
+from skythought.core import shapes
+from skythought.core.records import digest
 from skythought.structure import roles
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from skythought import structure
-from skythought.records import Trace
+from skythought.core.records import Trace
 from skythought.structure.summary import CELLS, MOST_MODELS, OTHERS, Summary, Values
 
 THOUGHT = (

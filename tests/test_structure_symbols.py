@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skythought import shapes
+from skythought.core import shapes
 from skythought.structure.symbols import mentioned, number_form
 
 CASES = [

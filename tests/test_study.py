@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from skythought import study
-from skythought.errors import UserError
+from skythought.core.errors import UserError
 
 
 def names(text: str, *, fast: bool = False) -> list[str]:

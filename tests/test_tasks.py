@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from skythought import tasks, verifiers
-from skythought.errors import UserError
-from skythought.records import Problem
+from skythought.core.errors import UserError
+from skythought.core.records import Problem
 from skythought.tasks import Task, benchmarks, toll_roads
 
 SPLITS = tuple(toll_roads.SPLITS)

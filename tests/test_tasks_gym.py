@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from skythought import tasks, verifiers
-from skythought.errors import UserError
-from skythought.records import Problem
+from skythought.core.errors import UserError
+from skythought.core.records import Problem
 from skythought.tasks import gym
 from skythought.verifiers import gym_worker
 

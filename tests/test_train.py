@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_shapes import SHAPES
+from test_core_shapes import SHAPES
 
-from skythought import cli, jsonl, train
+from skythought import cli, train
 from skythought.backends import hf
-from skythought.errors import UserError
-from skythought.records import Message, Request, Sampling
+from skythought.core import jsonl
+from skythought.core.errors import UserError
+from skythought.core.records import Message, Request, Sampling
 
 torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")
 transformers: Any = pytest.importorskip("transformers", reason="needs skythought[train]")

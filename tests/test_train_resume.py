@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from skythought import jsonl, train
-from skythought.errors import UserError
+from skythought import train
+from skythought.core import jsonl
+from skythought.core.errors import UserError
 
 torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")
 pytest.importorskip("trl", reason="needs skythought[train]")

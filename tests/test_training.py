@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from skythought import formats, jsonl, shapes
-from skythought.errors import UserError
-from skythought.records import Example, Message
+from skythought.core import formats, jsonl, shapes
+from skythought.core.errors import UserError
+from skythought.core.records import Example, Message
 from skythought.training import data, memory
 
 torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")

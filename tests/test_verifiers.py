@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from skythought import score, verifiers
-from skythought.errors import UserError
-from skythought.records import Problem, Trace
+from skythought.core.errors import UserError
+from skythought.core.records import Problem, Trace
 from skythought.tasks import benchmarks
 from skythought.verifiers import Finding, Verifier
 

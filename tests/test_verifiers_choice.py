@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from skythought import tasks, verifiers
-from skythought.records import Problem
+from skythought.core.records import Problem
 from skythought.tasks import benchmarks
 from skythought.verifiers import choice, choice_text
 

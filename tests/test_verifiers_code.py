@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from skythought import score, tasks, verifiers
-from skythought.records import Problem
+from skythought.core.records import Problem
 from skythought.tasks import benchmarks
 from skythought.verifiers import code, code_tests
 from skythought.verifiers.code_sandbox import Limits

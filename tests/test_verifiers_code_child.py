@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skythought.records import Problem
+from skythought.core.records import Problem
 from skythought.verifiers import code
 
 pytestmark = pytest.mark.usefixtures("sandbox")

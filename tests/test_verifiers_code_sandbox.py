@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from skythought import score
-from skythought.errors import UserError
-from skythought.records import Problem
+from skythought.core.errors import UserError
+from skythought.core.records import Problem
 from skythought.verifiers import code, code_commands, code_sandbox, code_seccomp
 from skythought.verifiers.code_sandbox import Ended, Limits, Reply
 

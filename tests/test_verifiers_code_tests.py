@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from skythought.records import Problem
+from skythought.core.records import Problem
 from skythought.verifiers import code, code_compare, code_plain, code_tests
 from skythought.verifiers.code_plain import Decoder, Encoder
 

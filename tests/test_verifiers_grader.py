@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from skythought import score, store, verifiers
-from skythought.errors import UserError
-from skythought.records import Message, Problem, Trace, Verdict
+from skythought import score, verifiers
+from skythought.core import store
+from skythought.core.errors import UserError
+from skythought.core.records import Message, Problem, Trace, Verdict
 from skythought.verifiers import Job
 from skythought.verifiers.grader import Grader
 

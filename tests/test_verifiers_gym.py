@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from skythought import tasks, verifiers
-from skythought.errors import UserError
-from skythought.records import Problem
+from skythought.core.errors import UserError
+from skythought.core.records import Problem
 from skythought.verifiers import gym, gym_worker
 from skythought.verifiers.child import Child
 from skythought.verifiers.gym_worker import Question, Reply

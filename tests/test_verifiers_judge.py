@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import chat_server
 import pytest
 
-from skythought import score, store, verifiers
-from skythought.errors import UserError
-from skythought.records import Problem, Verdict
+from skythought import score, verifiers
+from skythought.core import store
+from skythought.core.errors import UserError
+from skythought.core.records import Problem, Verdict
 from skythought.score import Config
 from skythought.verifiers import judge
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from skythought import verifiers
-from skythought.errors import UserError
-from skythought.records import Problem
+from skythought.core.errors import UserError
+from skythought.core.records import Problem
 from skythought.verifiers import Finding, Verifier, known
 
 LIGHT = ("number", "math", "choice")

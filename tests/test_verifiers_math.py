@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from skythought import verifiers
-from skythought.errors import UserError
-from skythought.records import Problem
+from skythought.core.errors import UserError
+from skythought.core.records import Problem
 from skythought.verifiers import Finding, math_process, math_worker
 from skythought.verifiers import math as verifier
 from skythought.verifiers.math_process import MathPool, MathProcess

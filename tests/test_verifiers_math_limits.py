@@ -7,7 +7,7 @@ import sys
 
 ADVERSARIAL = """
 import itertools, resource, sys
-from skythought.records import Problem
+from skythought.core.records import Problem
 from skythought.verifiers import math, rules
 
 class Nobody:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skythought.records import Problem
+from skythought.core.records import Problem
 from skythought.verifiers import number
 
 

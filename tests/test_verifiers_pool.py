@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 from skythought import score, verifiers
-from skythought.errors import UserError
-from skythought.records import Problem, Trace, Verdict
+from skythought.core.errors import UserError
+from skythought.core.records import Problem, Trace, Verdict
 from skythought.verifiers import Job, pool
 from skythought.verifiers.child import Child
 from skythought.verifiers.code_sandbox import Limits, Sandbox
@@ -30,7 +30,7 @@ OWN = '''
 import os
 import time
 
-from skythought.errors import UserError
+from skythought.core.errors import UserError
 from skythought.verifiers import Finding, Verifier
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from skythought import verifiers
-from skythought.records import Problem
+from skythought.core.records import Problem
 
 LINES = (Path(__file__).parent / "cases" / "rules.jsonl").read_text(encoding="utf-8").splitlines()
 CASES = [json.loads(line) for line in LINES]

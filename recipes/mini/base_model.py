@@ -25,7 +25,7 @@ from model_card import write as write_card
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from skythought.formats import TAGS
+from skythought.core.formats import TAGS
 from skythought.tasks.toll_roads import PLACES
 
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"

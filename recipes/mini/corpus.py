@@ -12,8 +12,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from skythought import formats
 from skythought.backends import symbolic
+from skythought.core import formats
 from skythought.tasks import toll_roads
 from skythought.tasks.toll_roads import PLACES, Roads
 

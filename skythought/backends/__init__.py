@@ -13,7 +13,7 @@ yields a completion as soon as it is finished, in any order. A backend may also 
 | `continues` | True: goes on after `Request.prefill`, and gives back only what follows | refused |
 | `lazy` | True: takes requests one by one as it can, and never asks how many there are | a list |
 | `own_samples` | True: samples of a problem differ, whatever the temperature | greedy ones do not |
-| `host` | who is paid; its prices are in `prices.py` | costs nothing that we know of |
+| `host` | who is paid; its prices are in `core/prices.py` | costs nothing that we know of |
 | `extra_body` | more fields of every request, kept in the sampling of the traces | none |
 """
 
@@ -24,10 +24,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from skythought import options as option_texts
-from skythought import registry
-from skythought.errors import UserError
-from skythought.records import Completion, Finish, Request, Sampling
+from skythought.core import options as option_texts
+from skythought.core import registry
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Finish, Request, Sampling
 
 BACKENDS = {
     "hf": "skythought.backends.hf:HuggingFace",  # transformers, on this machine

@@ -18,13 +18,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from skythought import __version__, presets, progress
+from skythought import __version__
 from skythought.backends import chat
 from skythought.backends.chat import NEWER, Fault
 from skythought.backends.limits import Limits, backoff, jitter, retry_after
 from skythought.backends.proxy import proxy_of
-from skythought.errors import UserError, plain
-from skythought.records import Completion, Request, Sampling
+from skythought.core import presets, progress
+from skythought.core.errors import UserError, plain
+from skythought.core.records import Completion, Request, Sampling
 
 if TYPE_CHECKING:
     import aiohttp

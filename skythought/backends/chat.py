@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from skythought import formats, presets
-from skythought.errors import UserError, first_line, plain
-from skythought.records import Completion, Finish, Message, Request, Sampling, digest
+from skythought.core import formats, presets
+from skythought.core.errors import UserError, first_line, plain
+from skythought.core.records import Completion, Finish, Message, Request, Sampling, digest
 
 FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length"}
 # What a request says only where it was asked for.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec import UNSET
 
-from skythought.records import Request, Sampling
+from skythought.core.records import Request, Sampling
 
 if TYPE_CHECKING:
     import torch

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from skythought import formats, progress, store
-from skythought.errors import UserError, first_line, nearest, require, unknown
-from skythought.records import Completion, Finish, Request, Sampling
+from skythought.core import formats, progress, store
+from skythought.core.errors import UserError, first_line, nearest, require, unknown
+from skythought.core.records import Completion, Finish, Request, Sampling
 
 MINI = "mini"  # names the model that is shipped in the package
 SCALE = ("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern")  # of an adapter

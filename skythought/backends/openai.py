@@ -25,11 +25,11 @@ from operator import length_hint
 from typing import Any
 from urllib.parse import urlsplit
 
-from skythought import progress
 from skythought.backends import chat
 from skythought.backends.asking import Asking
-from skythought.errors import UserError, require
-from skythought.records import Completion, Request, Sampling
+from skythought.core import progress
+from skythought.core.errors import UserError, require
+from skythought.core.records import Completion, Request, Sampling
 
 OPENAI = "https://api.openai.com/v1"
 KEY = "OPENAI_API_KEY"

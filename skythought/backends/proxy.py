@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from skythought.errors import UserError
+from skythought.core.errors import UserError
 
 LOCAL = ("localhost", "127.0.0.1", "::1")  # never behind a proxy
 

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Iterator
 from operator import length_hint
 from typing import Any
 
-from skythought import backends, cluster, registry
+from skythought import backends
 from skythought.backends.replica import Replica
-from skythought.crew import Crew
-from skythought.errors import UserError, unknown
-from skythought.records import Completion, Request, Sampling
+from skythought.core import cluster, registry
+from skythought.core.crew import Crew
+from skythought.core.errors import UserError, unknown
+from skythought.core.records import Completion, Request, Sampling
 
 
 class Ray:

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from skythought import backends
-from skythought.crew import ROOM, Report, Turn
-from skythought.errors import UserError
-from skythought.records import Completion, Request, Sampling
+from skythought.core.crew import ROOM, Report, Turn
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Request, Sampling
 
 SLICE_S = 0.1  # a turn with something finished gathers no longer than this
 TURN_S = 5.0  # a turn without ends after this, so that others' requests can come in

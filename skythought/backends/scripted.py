@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from skythought import jsonl
 from skythought.backends import cut
-from skythought.errors import UserError
-from skythought.records import Completion, Request, Sampling, digest
+from skythought.core import jsonl
+from skythought.core.errors import UserError
+from skythought.core.records import Completion, Request, Sampling, digest
 
 
 class Scripted:

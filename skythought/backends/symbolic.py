@@ -16,10 +16,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-from skythought import formats
 from skythought.backends import cut
-from skythought.errors import UserError, unknown
-from skythought.records import Completion, Request, Sampling, digest
+from skythought.core import formats
+from skythought.core.errors import UserError, unknown
+from skythought.core.records import Completion, Request, Sampling, digest
 from skythought.tasks import toll_roads
 from skythought.tasks.toll_roads import Roads, row
 

@@ -20,10 +20,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from skythought import formats, progress
 from skythought.backends import chat, hf
-from skythought.errors import UserError, first_line, plain, require, unknown
-from skythought.records import Completion, Request, Sampling
+from skythought.core import formats, progress
+from skythought.core.errors import UserError, first_line, plain, require, unknown
+from skythought.core.records import Completion, Request, Sampling
 
 # Set where the user has not: nothing is sent home, what is said goes to stderr and is no chatter,
 # and the engine runs in this process: its errors arrive here, its schedule is the same every time,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from skythought.records import Message, Trace
+from skythought.core.records import Message, Trace
 
 
 class Reason(NamedTuple):

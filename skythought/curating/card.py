@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from skythought.core.errors import plain
 from skythought.curating.facts import histogram
-from skythought.errors import plain
 
 MEASURED = 2000  # traces of a set that structure and grounding are measured on
 NO_LICENCE = "not stated"

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from skythought.core.records import digest
 from skythought.curating import topics
 from skythought.curating.facts import Facts
-from skythought.records import digest
 
 Prefer = Literal["first", "shortest", "longest", "structured"]
 By = Literal["structure", "shortest", "longest", "random"]

@@ -26,6 +26,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from skythought.core.records import Problem, Trace
 from skythought.curating import Reason, question_of, response_of
 from skythought.curating.overlap import (
     Floats,
@@ -39,7 +40,6 @@ from skythought.curating.overlap import (
     densest,
 )
 from skythought.curating.words import WORD, Hashes, Reader, Text, collapsed, cut, exact, grams
-from skythought.records import Problem, Trace
 
 Rule = Literal["copy", "near-copy", "restated", "embedding"]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]  # texts -> one row of numbers for each

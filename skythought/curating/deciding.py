@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from skythought import jsonl, shapes
+from skythought.core import jsonl, shapes
+from skythought.core.records import Trace
 from skythought.curating import Reason, choosing
 from skythought.curating.facts import Facts, Place
 from skythought.curating.filters import Labelled, within
 from skythought.curating.inputs import Input
 from skythought.curating.screening import Search, Twins
-from skythought.records import Trace
 
 Ends = tuple[float | None, float | None]
 

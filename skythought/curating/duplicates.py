@@ -22,11 +22,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from skythought.core.errors import UserError, require
+from skythought.core.records import Trace
 from skythought.curating import question_of, response_of
 from skythought.curating.overlap import distinct
 from skythought.curating.words import Hashes, Reader, grams, plain
-from skythought.errors import UserError, require
-from skythought.records import Trace
 
 Keys = NDArray[np.uint32]
 Field = Literal["example", "question", "response"]

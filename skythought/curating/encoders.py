@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skythought.errors import UserError, first_line, require
+from skythought.core.errors import UserError, first_line, require
 
 Vectors = NDArray[np.float32]
 BATCH = 64  # texts at once

@@ -20,9 +20,9 @@ from typing import Any, Literal, Self
 
 import msgspec
 
-from skythought import store
-from skythought.errors import require
-from skythought.records import Example
+from skythought.core import store
+from skythought.core.errors import require
+from skythought.core.records import Example
 
 Shape = Literal["examples", "messages", "sharegpt"]
 GROUP = 4096  # rows of a Parquet file that are written at once

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from skythought import jsonl
+from skythought.core import jsonl
+from skythought.core.errors import UserError
 from skythought.curating.contamination import Hit
-from skythought.errors import UserError
 
 
 class Facts(msgspec.Struct, gc=False):

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Protocol
 
-from skythought import formats, registry
-from skythought.errors import UserError
-from skythought.records import Trace
+from skythought.core import formats, registry
+from skythought.core.errors import UserError
+from skythought.core.records import Trace
 
 Part = Literal["thought", "answer", "boxed"]
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

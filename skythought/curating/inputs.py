@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from skythought import jsonl, progress, shapes, store
+from skythought.core import jsonl, progress, shapes, store
+from skythought.core.errors import UserError
+from skythought.core.spread import Spread
 from skythought.curating.contamination import Found
 from skythought.curating.facts import Facts, Unusable, outcomes
-from skythought.errors import UserError
-from skythought.spread import Spread
 
 
 def said(row: dict[str, Any], name: str) -> str:

@@ -20,9 +20,9 @@ from typing import Literal
 
 import msgspec
 
-from skythought import steps
+from skythought.core import steps
+from skythought.core.records import Trace
 from skythought.curating.facts import Facts
-from skythought.records import Trace
 
 Kind = Literal["shortest", "first_solution"]
 # A last sentence that says what comes next, behind one that says something.

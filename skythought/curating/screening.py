@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skythought.core.records import Problem, Trace, digest
 from skythought.curating import Reason, contamination, encoders
 from skythought.curating.contamination import Benchmarks
 from skythought.curating.duplicates import RUN, Field, NearDuplicates, Sketches, text_of
-from skythought.records import Problem, Trace, digest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Generator
 from typing import Any
 
-from skythought import progress, store
-from skythought.errors import Stopped, UserError
+from skythought.core import progress, store
+from skythought.core.errors import Stopped, UserError
+from skythought.core.prices import dollars
 from skythought.generating.budget import Budget
 from skythought.generating.found import Found
 from skythought.generating.hope import Hope
 from skythought.generating.work import Queue, Work, trace
-from skythought.prices import dollars
 
 
 def keep_asking(

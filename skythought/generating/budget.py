@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from skythought import progress
-from skythought.errors import UserError
+from skythought.core import progress
+from skythought.core.errors import UserError
+from skythought.core.prices import Price, dollars
+from skythought.core.records import Completion, Request
 from skythought.generating.found import BYTES_PER_TOKEN, Found, guess, prompt_bytes
-from skythought.prices import Price, dollars
-from skythought.records import Completion, Request
 
 OVER = (
     0.1  # share of a budget that it may be overdrawn by, should all answers be as long as they may

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from skythought import progress, store
-from skythought.errors import UserError
+from skythought.core import progress, store
+from skythought.core.errors import UserError
+from skythought.core.records import Problem, digest, digest_all
 from skythought.generating import found as founds
 from skythought.generating.work import Asked, ids, missing
-from skythought.records import Problem, digest, digest_all
 
 STAGE = "generate"
 SIZES = ("n", "n_problems", "problems")  # of the settings, how much is wanted

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from skythought import progress, store
-from skythought.errors import UserError, first_line
-from skythought.records import Finish, Trace
+from skythought.core import progress, store
+from skythought.core.errors import UserError, first_line
+from skythought.core.records import Finish, Trace
 
 ASIDE = "traces.damaged"  # where damaged lines are kept; no .jsonl, so that nothing reads it
 SHOWN = 3  # damaged lines that are told one by one

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from skythought.errors import UserError
-from skythought.records import Completion
+from skythought.core.errors import UserError
+from skythought.core.records import Completion
 
 LEAST = 20  # samples that are judged by
 

@@ -14,8 +14,8 @@ import platform
 from pathlib import Path
 from types import TracebackType
 
-from skythought import progress, store
-from skythought.errors import UserError, plain
+from skythought.core import progress, store
+from skythought.core.errors import UserError, plain
 
 NAME = ".lock"
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)  # some network mounts

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from skythought import formats, presets, progress
-from skythought.errors import plain
+from skythought.core import formats, presets, progress
+from skythought.core.errors import plain
+from skythought.core.prices import dollars
 from skythought.generating.budget import Budget
 from skythought.generating.found import Found
 from skythought.generating.work import Asked, Work
-from skythought.prices import dollars
 
 BYTES_PER_TOKEN = 4  # of English text, where no row on disk says better
 NO_PRICE = "not known; give --price-in and --price-out, in dollars for a million tokens"

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec import UNSET
 
-from skythought import formats
-from skythought.generating.budget import Budget
-from skythought.records import (
+from skythought.core import formats
+from skythought.core.records import (
     Completion,
     Message,
     Problem,
@@ -24,6 +23,7 @@ from skythought.records import (
     sample_ids,
     trace_id,
 )
+from skythought.generating.budget import Budget
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

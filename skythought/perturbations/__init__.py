@@ -23,11 +23,11 @@ from typing import Any
 
 import msgspec
 
-from skythought import options as option_texts
-from skythought import registry
-from skythought.errors import UserError
+from skythought.core import options as option_texts
+from skythought.core import registry
+from skythought.core.errors import UserError
+from skythought.core.records import Trace, digest, trace_id
 from skythought.perturbations.donors import Donors
-from skythought.records import Trace, digest, trace_id
 
 PERTURBATIONS = {
     "answers": "skythought.perturbations.answers:answers",  # another, wrong final answer

@@ -24,8 +24,8 @@ from decimal import Decimal
 
 import msgspec
 
-from skythought import formats
-from skythought.records import Trace
+from skythought.core import formats
+from skythought.core.records import Trace
 
 COMMA = re.compile(r",(?:\\!)?|\{,\}")  # between thousands, as people and LaTeX write it
 NUMBER = re.compile(r"(?<![\d.])(?:\d{1,3}(?:(?:,(?:\\!)?|\{,\})\d{3})+|\d+)(?:\.\d+)?(?!\d)")

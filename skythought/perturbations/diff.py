@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from skythought import steps
+from skythought.core import steps
 
 Piece = tuple[str, str]  # (" " kept, "-" only in the original, "+" only in the perturbed; the text)
 # What was done between two places: (equal or another word, begin and end before, the same after).

@@ -13,7 +13,7 @@ import random
 
 import msgspec
 
-from skythought.records import Trace
+from skythought.core.records import Trace
 
 DIGITS = "0123456789"
 

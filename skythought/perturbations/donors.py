@@ -6,9 +6,9 @@ import random
 from collections.abc import Sequence
 from typing import overload
 
-from skythought import steps
-from skythought.errors import UserError
-from skythought.records import Trace
+from skythought.core import steps
+from skythought.core.errors import UserError
+from skythought.core.records import Trace
 
 TRIES = 64  # draws of a donor before all of them are searched
 

@@ -17,9 +17,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from skythought import steps
-from skythought.errors import UserError
-from skythought.records import Trace
+from skythought.core import steps
+from skythought.core.errors import UserError
+from skythought.core.records import Trace
 
 # A sentence begins after the end of another, or at the start of a line, list item or quotation.
 SENTENCE_START = re.compile(

@@ -16,8 +16,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from skythought import formats, steps
-from skythought.records import Message, Trace
+from skythought.core import formats, steps
+from skythought.core.records import Message, Trace
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")

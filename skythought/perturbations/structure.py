@@ -14,9 +14,9 @@ from functools import lru_cache
 
 import msgspec
 
-from skythought import steps
+from skythought.core import steps
+from skythought.core.records import Trace
 from skythought.perturbations.donors import Donors
-from skythought.records import Trace
 
 
 def shuffle(trace: Trace, rng: random.Random, *, fraction: float) -> Trace:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from skythought.errors import plain
+from skythought.core.errors import plain
+from skythought.core.records import Trace
 from skythought.perturbations import diff
-from skythought.records import Trace
 
 STYLES = {" ": "", "-": "red strike", "+": "bold green"}
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from skythought.errors import plain
+from skythought.core.errors import plain
 from skythought.reporting import drawing
 from skythought.reporting.wording import NONE, percent
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skythought import metrics
-from skythought.metrics import Difference
+from skythought.core import metrics
+from skythought.core.metrics import Difference
 from skythought.reporting import findings, paper
 from skythought.reporting.runs import Answers, Arm, Study
 

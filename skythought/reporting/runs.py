@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from skythought import store
-from skythought.errors import UserError
-from skythought.records import Trace, Verdict
+from skythought.core import store
+from skythought.core.errors import UserError
+from skythought.core.records import Trace, Verdict
 from skythought.reporting import paper
 
 T = TypeVar("T")

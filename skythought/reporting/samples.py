@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from skythought import store
-from skythought.records import Problem, Trace, Verdict
+from skythought.core import store
+from skythought.core.records import Problem, Trace, Verdict
 from skythought.reporting.runs import Arm
 from skythought.reporting.wording import safe
 

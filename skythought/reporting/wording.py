@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from skythought.errors import plain
+from skythought.core.errors import plain
 
 NONE = "–"  # stands where there is no figure
 MINUS = "−"

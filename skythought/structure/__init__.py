@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from skythought import steps
-from skythought.records import Trace
+from skythought.core import steps
+from skythought.core.records import Trace
 from skythought.structure import consistency, language, loops, reached, roles, statements
 from skythought.structure.grounding import Truth, check
 from skythought.structure.roles import Role

@@ -32,7 +32,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from skythought import steps
+from skythought.core import steps
 from skythought.structure.weights import WEIGHTS
 
 KEYWORD = re.compile(rf"(?:{steps.KEYWORD.pattern})[,.:;!]*[ ]*")  # of a text in small letters

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
-from skythought.errors import UserError, first_line, plain, require
+from skythought.core.errors import UserError, first_line, plain, require
 
 OTHERS = 3  # steps each step is tried after, beside its own predecessor
 TEMPERATURE = 0.0  # T, in nats per token; 0 was the best of those tried (benchmarks/structure.md)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from skythought import formats
+from skythought.core import formats
 from skythought.structure.symbols import number_form
 
 LONGEST = 200  # characters of an answer; longer ones are texts

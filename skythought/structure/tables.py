@@ -13,8 +13,8 @@ from typing import Any, Literal, Self
 
 import msgspec
 
-from skythought import store
-from skythought.errors import require
+from skythought.core import store
+from skythought.core.errors import require
 from skythought.structure import Measures
 
 Format = Literal["jsonl", "parquet"]

@@ -17,9 +17,9 @@ from typing import Any
 
 import msgspec
 
-from skythought import registry
-from skythought.errors import UserError
-from skythought.records import Problem
+from skythought.core import registry
+from skythought.core.errors import UserError
+from skythought.core.records import Problem
 
 TASKS = {
     "toll_roads": "skythought.tasks.procedural:TOLL_ROADS",  # endless, exact, needs no download

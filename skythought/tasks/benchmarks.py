@@ -21,9 +21,9 @@ from typing import Any
 
 import msgspec
 
-from skythought import extraction, formats, jsonl, shapes
-from skythought.errors import UserError, first_line, require, unknown
-from skythought.records import Problem, digest
+from skythought.core import extraction, formats, jsonl, shapes
+from skythought.core.errors import UserError, first_line, require, unknown
+from skythought.core.records import Problem, digest
 from skythought.tasks import (
     CHOICE_VERIFIER,
     FILE,

@@ -20,9 +20,9 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from skythought import progress
-from skythought.errors import UserError, require, unknown
-from skythought.records import Problem, digest
+from skythought.core import progress
+from skythought.core.errors import UserError, require, unknown
+from skythought.core.records import Problem, digest
 from skythought.tasks import GYM, Task
 
 SPLITS = {"test": range(0, 2), "dev": range(2, 4), "train": range(4, 16)}

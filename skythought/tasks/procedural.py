@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skythought.errors import unknown
-from skythought.records import Problem
+from skythought.core.errors import unknown
+from skythought.core.records import Problem
 from skythought.tasks import Task, toll_roads
 
 

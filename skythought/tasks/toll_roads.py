@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from skythought.records import Problem, digest
+from skythought.core.records import Problem, digest
 
 PLACES = (
     *("oak", "pine", "elm", "ash", "fir", "yew", "birch", "cedar", "maple", "willow", "hazel"),

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from skythought import formats, shapes, store
-from skythought.errors import UserError, first_line, require
-from skythought.records import Example
+from skythought.core import formats, shapes, store
+from skythought.core.errors import UserError, first_line, require
+from skythought.core.records import Example
 
 IGNORED = -100
 FILES = (".jsonl", ".json", ".parquet", ".csv", ".txt", ".gz")  # endings of files, not of datasets

@@ -19,8 +19,8 @@ from torch.nn import Linear
 from transformers import TrainerCallback, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
-from skythought import progress
-from skythought.errors import UserError, unknown
+from skythought.core import progress
+from skythought.core.errors import UserError, unknown
 from skythought.training.data import Rows
 
 

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from skythought import registry
-from skythought.errors import UserError
-from skythought.records import Message, Outcome, Problem, Trace, Verdict
+from skythought.core import registry
+from skythought.core.errors import UserError
+from skythought.core.records import Message, Outcome, Problem, Trace, Verdict
 
 VERIFIERS = {
     "number": "skythought.verifiers.number:NUMBER",  # one exact number

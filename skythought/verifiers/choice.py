@@ -24,8 +24,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from skythought import formats
-from skythought.records import Problem
+from skythought.core import formats
+from skythought.core.records import Problem
 from skythought.verifiers import Finding, Verifier, choice_list
 from skythought.verifiers.choice_text import (
     ANOTHER,

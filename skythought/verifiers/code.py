@@ -18,8 +18,8 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any, NamedTuple
 
-from skythought.errors import plain
-from skythought.records import Problem
+from skythought.core.errors import plain
+from skythought.core.records import Problem
 from skythought.verifiers import (
     Finding,
     Verifier,

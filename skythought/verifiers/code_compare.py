@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from skythought.errors import plain
+from skythought.core.errors import plain
 
 SHOWN = 60  # characters of a line that a verdict quotes
 

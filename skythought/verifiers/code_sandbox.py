@@ -31,7 +31,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from skythought.errors import UserError
+from skythought.core.errors import UserError
 from skythought.verifiers import code_commands, code_seccomp
 from skythought.verifiers.child import wait
 

@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from skythought.records import Problem
+from skythought.core.records import Problem
 
 Kind = Literal["stdin", "call", "assert"]
 PACKED_BYTES = 1 << 28  # of LiveCodeBench's packed tests, unpacked

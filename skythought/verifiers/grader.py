@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skythought.crew import Report, Turn
-from skythought.errors import UserError
-from skythought.records import Verdict
+from skythought.core.crew import Report, Turn
+from skythought.core.errors import UserError
+from skythought.core.records import Verdict
 from skythought.verifiers import Job
 from skythought.verifiers.pool import CHUNK, Pool
 

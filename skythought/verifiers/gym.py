@@ -17,9 +17,9 @@ import time
 
 import msgspec
 
-from skythought import formats
-from skythought.errors import UserError
-from skythought.records import Problem
+from skythought.core import formats
+from skythought.core.errors import UserError
+from skythought.core.records import Problem
 from skythought.verifiers import Finding, Verifier
 from skythought.verifiers.child import Child
 from skythought.verifiers.gym_worker import CPU_S, Question, Reply

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import re
 
-from skythought import formats
-from skythought.errors import UserError, plain
-from skythought.records import Message, Outcome, Problem, digest
+from skythought.core import formats
+from skythought.core.errors import UserError, plain
+from skythought.core.records import Message, Outcome, Problem, digest
 from skythought.verifiers import Asking, Finding, Verifier
 
 QUESTION_CHARS = 6_000  # of the question, from its beginning

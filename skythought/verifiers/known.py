@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 from skythought import verifiers
-from skythought.errors import UserError
-from skythought.records import Outcome, Problem
+from skythought.core.errors import UserError
+from skythought.core.records import Outcome, Problem
 
 
 class Broken(UserError):

@@ -16,8 +16,8 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
 
-from skythought import extraction
-from skythought.records import Problem
+from skythought.core import extraction
+from skythought.core.records import Problem
 from skythought.verifiers import Finding, Verifier, exact, notation, structure, units
 from skythought.verifiers.math_process import MathPool
 from skythought.verifiers.rules import DEFAULT, LENIENT, STRICT, Rules

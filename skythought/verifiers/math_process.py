@@ -19,7 +19,7 @@ import time
 
 import msgspec
 
-from skythought.errors import UserError
+from skythought.core.errors import UserError
 from skythought.verifiers.child import wait
 from skythought.verifiers.math_worker import CPU_S, QUESTIONS, Question, Reply
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from skythought import formats
-from skythought.records import Problem
+from skythought.core import formats
+from skythought.core.records import Problem
 from skythought.verifiers import Finding, Verifier
 
 MAX_CHARS = 2_000  # of an extracted answer; longer ones are refused

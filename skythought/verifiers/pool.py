@@ -21,8 +21,8 @@ from typing import Self
 import msgspec
 
 from skythought import verifiers
-from skythought.errors import UserError, plain
-from skythought.records import Verdict
+from skythought.core.errors import UserError, plain
+from skythought.core.records import Verdict
 from skythought.verifiers import Finding, Job
 from skythought.verifiers.child import Child, wait
 from skythought.verifiers.pool_worker import Reply

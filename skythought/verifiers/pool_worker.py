@@ -15,8 +15,8 @@ import sys
 import msgspec
 
 from skythought import verifiers
-from skythought.errors import UserError
-from skythought.records import Verdict
+from skythought.core.errors import UserError
+from skythought.core.records import Verdict
 from skythought.verifiers import Job
 
 

@@ -15,7 +15,7 @@ import pytest
 from cheats import CALLS, STDIN
 from escapes import BEGIN, ESCAPES, GUARD
 
-from skythought.records import Problem
+from skythought.core.records import Problem
 from skythought.verifiers import code
 from skythought.verifiers.code_sandbox import Limits
 

@@ -1,0 +1,1 @@
+"""What every stage stands on: records, files, formats, steps, statistics, work on many cores."""
