@@ -9,15 +9,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from skythought import perturbations
+from skythought import backends, perturbations
 from skythought.core import shapes
-from skythought.core.records import Trace
+from skythought.core.records import Message, Request, Sampling, Trace
 from skythought.structure import grounding
 from skythought.structure.statements import Statement, find
+from skythought.tasks import toll_roads
 
 CASES = Path(__file__).parent / "cases" / "grounding.jsonl"
 HOLDS = [
@@ -106,6 +108,22 @@ def test_audit_counts() -> None:
     assert [text[s.start : s.end] for s in found.failed] == ["2 * 8 = 17"]
     assert found.share == Fraction(2, 3) or found.share == pytest.approx(2 / 3)
     assert grounding.audit("Nothing is stated here.").share is None
+
+
+def test_the_slips_of_a_teacher_are_found_and_nothing_else() -> None:
+    """The symbolic teacher gets additions wrong at a known rate, and writes each in one way."""
+    teacher = backends.make("symbolic", "", {"slip": "0.1"})
+    problems = islice(toll_roads.load("train", seed=1), 60)
+    requests = [Request(id=p.id, messages=(Message("user", p.question),)) for p in problems]
+    stated = wrong = 0
+    for completion in teacher.complete(requests, Sampling(max_tokens=4096)):
+        sums = re.findall(r"(\d+) plus (\d+) is (\d+)", completion.text)
+        stated += len(sums)
+        wrong += sum(int(a) + int(b) != int(c) for a, b, c in sums)
+        found = grounding.audit(completion.text)
+        assert found.checkable == len(sums)
+        assert found.holding == sum(int(a) + int(b) == int(c) for a, b, c in sums)
+    assert 0.05 * stated < wrong < 0.2 * stated
 
 
 def equations(seed: int, count: int) -> Iterator[tuple[str, str, Fraction]]:
