@@ -19,7 +19,8 @@ import tempfile
 from pathlib import Path
 
 BEGIN = (
-    "import resource, sys, time\nfrom pathlib import Path\nfrom skythought import analyze, shapes\n"
+    "import resource, sys, time\nfrom pathlib import Path\n"
+    "from skythought import analyze\nfrom skythought.core import shapes\n"
 )
 READ = "for trace in shapes.read_traces(Path(sys.argv[1])): pass\n"
 RUN = (

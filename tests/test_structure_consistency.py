@@ -129,7 +129,8 @@ def test_one_probability_for_each_step_and_the_answer() -> None:
 def test_it_is_the_same_in_every_process() -> None:
     """Sets of words have another order in each process: sums must not depend on it."""
     code = (
-        "import sys; from skythought import steps; from skythought.structure import consistency\n"
+        "import sys\nfrom skythought.core import steps\n"
+        "from skythought.structure import consistency\n"
         "print(consistency.follows(sys.argv[1], steps.split(sys.argv[2])))"
     )
     told = {
