@@ -30,7 +30,7 @@ import json, os, signal, sys
 from pathlib import Path
 
 from skythought import train
-from skythought.training import sft
+from skythought.training import log as logs, sft
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -38,7 +38,7 @@ def die():
 for job in json.loads(sys.argv[1]):
     pid = os.fork()
     if pid == 0:
-        log, save = sft._Log.on_log, sft.SFTTrainer._save_optimizer_and_scheduler
+        log, save = logs.Log.on_log, sft.SFTTrainer._save_optimizer_and_scheduler
         def on_log(self, args, state, control, **more):
             log(self, args, state, control, **more)
             if job["moment"] == f"after step {state.global_step}":
@@ -50,7 +50,7 @@ for job in json.loads(sys.argv[1]):
         def tokenizer_saved(*_, **__):
             if job["moment"] == "after the last step":
                 die()
-        sft._Log.on_log = on_log
+        logs.Log.on_log = on_log
         sft.SFTTrainer._save_optimizer_and_scheduler = save_optimizer
         sft.SFTTrainer.save_model_before = sft.SFTTrainer.save_model
         def save_model(self, folder=None, _internal_call=False):
