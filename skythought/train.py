@@ -10,15 +10,10 @@ the output folder. The same command run again goes on from the last checkpoint.
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import importlib.util
-import logging
+import dataclasses
 import math
 import os
 import shutil
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,10 +22,14 @@ from skythought.backends import hf
 from skythought.core import progress, store
 from skythought.core.errors import UserError, require
 from skythought.core.records import Example, digest
-from skythought.training import data
+from skythought.training import adapter, data, presets, quiet, reporters
+from skythought.training.presets import Hyperparameters
 
 MICRO_TOKENS = 8192  # of a forward pass; more make it no faster
-PLACE_ONLY = ("output_dir", "save_every", "wandb_run", "report_to", "micro_batch_size")
+PLACE_ONLY = (
+    *("output_dir", "save_every", "wandb_run", "report_to", "micro_batch_size", "resume"),
+)
+NAMES_ONLY = ("preset",)  # written down; what it stands for decides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,42 +42,54 @@ class Config:
     """JSONL file, run folder, or owner/name on the hub, in any shape: messages, ShareGPT, ..."""
     output_dir: Path | None = None
     """Where the checkpoint goes; runs/<wandb_run> or runs/<base>-<method> where not given."""
+    preset: Literal["", "sky-t1-full", "sky-t1-lora", "article-lora"] = ""
+    """Published settings to start from; a flag that is given wins."""
     full: bool = False
     """Train all weights instead of a LoRA adapter."""
-    lora_r: int = 64
-    """Rank of the LoRA adapter."""
+    lora_r: int | None = None
+    """Rank of the LoRA adapter; 64 where neither this nor a preset says."""
     lora_alpha: int | None = None
     """LoRA scale; twice the rank where not given."""
-    lora_dropout: float = 0.0
-    """Dropout inside the adapter."""
+    lora_dropout: float | None = None
+    """Dropout inside the adapter; 0 where not given."""
     lora_target: str = "all-linear"
     """Modules the adapter is put on: all-linear, or names such as q_proj,v_proj."""
-    epochs: float = 3
-    """Passes over the data."""
+    lora_layers: str = ""
+    """Layers the adapter is put on, counted from 0: 0-15,28; all where not given."""
+    dora: bool = False
+    """Learn the length of each weight column apart from its direction (DoRA)."""
+    rslora: bool = False
+    """Divide the LoRA scale by the root of the rank, not the rank (rank-stabilised LoRA)."""
+    qlora: bool = False
+    """Hold the base in 4 bits (NF4) under the adapter; needs a GPU and bitsandbytes."""
+    epochs: float | None = None
+    """Passes over the data; 3 where not given."""
     max_steps: int = -1
     """Stop after this many optimizer steps, whatever the epochs say."""
-    batch_size: int = 96
-    """Global batch in samples: micro-batch x accumulation x devices."""
+    batch_size: int | None = None
+    """Global batch in samples, micro-batch x accumulation x devices; 96 where not given."""
     micro_batch_size: int | None = None
     """Samples per forward pass; derived from the longest sample where not given."""
     lr: float | None = None
     """Peak learning rate; 1e-4 for LoRA and 1e-5 for --full where not given (Sky-T1's)."""
-    warmup: float = 0.1
-    """Share of the steps over which the rate rises."""
-    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
-    """How the rate falls afterwards."""
+    warmup: float | None = None
+    """Share of the steps over which the rate rises; 0.1 where not given."""
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] | None = None
+    """How the rate falls afterwards; cosine where not given."""
     weight_decay: float = 0.0
     """Decoupled weight decay."""
     max_grad_norm: float = 1.0
     """Gradients longer than this are scaled down."""
-    max_length: int = 16384
-    """Longest sample in tokens; longer ones are cut and counted."""
+    max_length: int | None = None
+    """Longest sample in tokens, 16384 where not given; longer ones are cut and counted."""
     gradient_checkpointing: bool = False
     """Save memory by computing activations twice."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the weights; auto is float32 on a CPU, bfloat16 on a GPU."""
     save_every: int | None = None
     """Write a checkpoint every so many steps; ten in all where not given, 0 writes none."""
+    resume: bool = True
+    """Go on from the last checkpoint of a stopped run; --no-resume begins again."""
     wandb_run: str = ""
     """Name of the run; logged to Weights & Biases where you are logged in."""
     report_to: Literal["", "wandb", "tensorboard", "trackio", "none"] = ""
@@ -95,16 +106,18 @@ def run(config: Config) -> dict[str, Any]:
             folder of another run, or a full disk.
     """
     check(config)
+    chosen = hyperparameters(config)
     require("torch", "train")
     require("trl", "train")
     folder = output_folder(config)
     examples = data.read(config.dataset)
     identity = claim_values(config, examples)
-    if store.owns(folder, "train", identity) and store.is_done(folder):
+    owned = store.owns(folder, "train", identity, NAMES_ONLY)
+    if owned and config.resume and store.is_done(folder):
         progress.say(f"{folder}: already trained with these settings")
-        return {"output_dir": str(folder), **_counts(folder)}
-    with quiet(), _disk(folder):
-        result = _train(config, examples, folder, identity)
+        return {"output_dir": str(folder), **store.manifest(folder)["counts"]}
+    with quiet.libraries(), quiet.full_disk(folder):
+        result = _train(config, chosen, examples, folder, identity)
     if is_main():
         store.finish(folder, **result)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -131,21 +144,28 @@ def check(config: Config) -> None:
             raise UserError(f"--{name} {value:g}: give more than 0")
     for name in ("warmup", "lora_dropout"):
         value = getattr(config, name)
-        if not 0 <= value < 1:
+        if value is not None and not 0 <= value < 1:
             raise UserError(f"--{name} {value:g}: give a share from 0 to below 1")
     for name in ("weight_decay", "save_every", "seed"):
         value = getattr(config, name)
         if value is not None and not value >= 0:
             raise UserError(f"--{name} {value:g}: give 0 or more")
-    micro = config.micro_batch_size
-    if micro is not None and (micro < 1 or config.batch_size % micro):
-        raise UserError(
-            f"--micro_batch_size {micro} does not divide --batch_size {config.batch_size}"
-        )
+    micro, batch = config.micro_batch_size, hyperparameters(config).batch_size
+    if micro is not None and (micro < 1 or batch % micro):
+        raise UserError(f"--micro_batch_size {micro} does not divide --batch_size {batch}")
+    for name in ("qlora", "dora", "rslora", "lora_layers"):
+        if hyperparameters(config).full and getattr(config, name):
+            raise UserError(f"--{name} is of an adapter, and all weights are trained; leave it out")
+    if config.lora_layers:
+        adapter.layers(config.lora_layers)
 
 
 def _train(
-    config: Config, examples: list[Example], folder: Path, identity: dict[str, Any]
+    config: Config,
+    chosen: Hyperparameters,
+    examples: list[Example],
+    folder: Path,
+    identity: dict[str, Any],
 ) -> dict[str, Any]:
     """Load, claim the folder, train; a mistake in model or data is found before the claim."""
     import torch
@@ -157,15 +177,15 @@ def _train(
     dtype = config.dtype
     if dtype == "auto":
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
-    model, tokenizer = _load(config.base_model, dtype)
-    rows = data.tokenize(tokenizer, examples, config.max_length)
+    model, tokenizer = _load(config.base_model, dtype, qlora=config.qlora)
+    rows = data.tokenize(tokenizer, examples, chosen.max_length)
     n_devices = sft.devices()
-    if config.batch_size % n_devices:
-        raise UserError(f"--batch_size {config.batch_size} cannot be split over {n_devices} GPUs")
-    per_device = config.batch_size // n_devices
+    if chosen.batch_size % n_devices:
+        raise UserError(f"--batch_size {chosen.batch_size} cannot be split over {n_devices} GPUs")
+    per_device = chosen.batch_size // n_devices
     fit = memory.tokens_that_fit(
         model,
-        full=config.full,
+        full=chosen.full,
         checkpointing=config.gradient_checkpointing,
         memory=memory.device_memory(),
     )
@@ -176,31 +196,32 @@ def _train(
             f"--micro_batch_size {micro} does not divide the {per_device} samples of a device"
         )
     settings = sft.Settings(
-        lora_r=None if config.full else config.lora_r,
-        lora_alpha=lora_alpha(config),
-        lora_dropout=config.lora_dropout,
-        lora_target=config.lora_target,
-        epochs=config.epochs,
+        epochs=chosen.epochs,
         max_steps=config.max_steps,
         accumulation=per_device // micro,
         micro_batch=micro,
-        lr=learning_rate(config),
-        warmup=config.warmup,
-        schedule=config.schedule,
+        lr=chosen.lr,
+        warmup=chosen.warmup,
+        schedule=chosen.schedule,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         gradient_checkpointing=config.gradient_checkpointing,
         seed=config.seed,
         save_every=config.save_every,
-        report_to=reporter(config),
+        report_to=reporters.choose(config.report_to, config.wandb_run),
         run_name=config.wandb_run,
+        resume=config.resume,
     )
-    model = sft.adapt(model, settings)
+    if not chosen.full:
+        model = adapter.adapt(model, lora(config, chosen))
     if is_main():
-        store.claim(folder, "train", identity)
+        store.claim(folder, "train", identity, NAMES_ONLY)
+        if not config.resume:
+            store.finish(folder, done=False)
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     if is_main() and (rows.truncated or rows.dropped):
         progress.say(
-            f"{rows.truncated} of {len(examples)} samples cut at {config.max_length} tokens, "
+            f"{rows.truncated} of {len(examples)} samples cut at {chosen.max_length} tokens, "
             f"{rows.dropped} left out because their prompt alone is longer"
         )
     result = sft.fit(model, tokenizer, rows, settings, folder)
@@ -213,12 +234,14 @@ def _train(
     }
 
 
-def _load(name: str, dtype: str) -> tuple[Any, Any]:
+def _load(name: str, dtype: str, *, qlora: bool) -> tuple[Any, Any]:
+    how = adapter.quantization() if qlora else {}
     place = Path(hf.locate(name))
     if (place / "adapter_config.json").exists():
         raise UserError(f"--base_model {name}: is an adapter; train from the model below it")
     # The adapter will name its base: by a path that holds from anywhere.
-    model, tokenizer = hf.pretrained(str(place.resolve()) if place.is_dir() else name, dtype)
+    where = str(place.resolve()) if place.is_dir() else name
+    model, tokenizer = hf.pretrained(where, dtype, **how)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
@@ -233,103 +256,45 @@ def output_folder(config: Config) -> Path:
     """Name the folder the checkpoint goes to."""
     if config.output_dir is not None:
         return config.output_dir
-    method = "full" if config.full else f"lora-r{config.lora_r}"
+    chosen = hyperparameters(config)
+    method = "full" if chosen.full else f"lora-r{chosen.lora_r}"
     return Path("runs") / (config.wandb_run or f"{Path(config.base_model).name}-{method}")
+
+
+def hyperparameters(config: Config) -> Hyperparameters:
+    """Give what a run learns with: flags, then the preset, then the defaults.
+
+    Raises:
+        UserError: no such preset, or flags that contradict it.
+    """
+    given = {f.name: getattr(config, f.name) for f in dataclasses.fields(Hyperparameters)}
+    return presets.choose(config.preset, given | {"full": config.full or None})
+
+
+def lora(config: Config, chosen: Hyperparameters) -> adapter.Lora:
+    """Give the settings of the adapter."""
+    return adapter.Lora(
+        r=chosen.lora_r,
+        alpha=chosen.lora_alpha,
+        dropout=chosen.lora_dropout,
+        target=config.lora_target,
+        layers=config.lora_layers,
+        dora=config.dora,
+        rslora=config.rslora,
+    )
 
 
 def claim_values(config: Config, examples: list[Example]) -> dict[str, Any]:
     """Say what decides the weights: the settings, the base and the data, not where they lie."""
     values = {k: v for k, v in store.settings(config).items() if k not in PLACE_ONLY}
-    values["lr"], values["lora_alpha"] = learning_rate(config), lora_alpha(config)
+    values |= dataclasses.asdict(hyperparameters(config))
     values["base_model"] = hf.identity(config.base_model)
     values["dataset"] = digest([(e.messages, e.completion) for e in examples])
     values["n_examples"] = len(examples)
     return values
 
 
-def learning_rate(config: Config) -> float:
-    """Give the rate asked for, or the one Sky-T1 used for the method."""
-    return config.lr if config.lr is not None else (1e-5 if config.full else 1e-4)
-
-
-def lora_alpha(config: Config) -> int:
-    """Give the LoRA scale asked for, or twice the rank."""
-    return 2 * config.lora_r if config.lora_alpha is None else config.lora_alpha
-
-
 def micro_batch(batch_size: int, longest: int, tokens: int) -> int:
     """Choose the largest divisor of the global batch whose padded rows stay below `tokens`."""
     fitting = [m for m in range(1, batch_size + 1) if batch_size % m == 0 and m * longest <= tokens]
     return max(fitting, default=1)
-
-
-def reporter(config: Config) -> str:
-    """Choose where training is logged besides log.jsonl; nothing asks for a login.
-
-    Raises:
-        UserError: the reporter is asked for and not installed.
-    """
-    wanted = config.report_to
-    if wanted and wanted != "none" and importlib.util.find_spec(wanted) is None:
-        raise UserError(f"--report_to {wanted}: is not installed; run: pip install {wanted}")
-    mode = os.environ.get("WANDB_MODE", "")
-    if wanted or not config.wandb_run or mode == "disabled":
-        return wanted or "none"
-    known = mode or os.environ.get("WANDB_API_KEY") or "wandb" in _text(Path.home() / ".netrc")
-    if known and importlib.util.find_spec("wandb") is not None:
-        return "wandb"
-    missing = (
-        "wandb is not installed (pip install 'skythought[wandb]')"
-        if known
-        else "not logged in to Weights & Biases (wandb login)"
-    )
-    progress.say(f"{missing}: the run is logged to log.jsonl only")
-    return "none"
-
-
-def _text(path: Path) -> str:
-    return path.read_text(errors="replace") if path.is_file() else ""
-
-
-def _counts(folder: Path) -> dict[str, Any]:
-    import msgspec
-
-    counts: dict[str, Any] = msgspec.json.decode((folder / "manifest.json").read_bytes())["counts"]
-    return counts
-
-
-@contextlib.contextmanager
-def _disk(folder: Path) -> Iterator[None]:
-    """Say "the disk is full" in one line, also where torch and safetensors say it otherwise."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except OSError as error:
-        raise store.disk_error(error, folder) from error
-    except (RuntimeError, SafetensorError) as error:
-        place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-        if "os error 28" in str(error) or shutil.disk_usage(place).free < 2**20:
-            raise store.disk_error(OSError(errno.ENOSPC, ""), folder) from error
-        raise
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the libraries' own progress and advice off the terminal; errors stay."""
-    import datasets
-    import transformers
-
-    datasets.disable_progress_bars()
-    transformers.logging.disable_progress_bar()
-    loggers = [logging.getLogger(name) for name in ("transformers", "trl", "peft", "accelerate")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -222,6 +222,16 @@ def test_a_folder_of_another_run_is_refused(change: Any, told: str, config: Any)
     assert all(torch.equal(before[k], v) for k, v in weights(folder).items())
 
 
+def test_a_preset_is_written_down_with_what_it_stands_for(config: Any) -> None:
+    plain: dict[str, Any] = {"lora_r": None, "batch_size": None, "max_steps": 1}
+    folder = Path(train.run(config(**plain, preset="article-lora", epochs=1.0))["output_dir"])
+    found = manifest(folder)["config"]
+    expected = {"preset": "article-lora", "lora_r": 128, "lora_alpha": 256, "epochs": 1.0}
+    assert {k: found[k] for k in expected} == expected
+    same = config(**(plain | {"lora_r": 128}), lora_alpha=256, lr=1e-4, epochs=1)
+    assert train.run(same)["steps"] == 1  # the same run, by whatever name
+
+
 def test_other_data_or_another_base_are_another_run(
     config: Any, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -262,6 +272,14 @@ def test_other_data_or_another_base_are_another_run(
         ("--warmup 1", "--warmup 1: give a share from 0 to below 1"),
         ("--lora_dropout 1.5", "--lora_dropout 1.5: give a share from 0 to below 1"),
         ("--save_every -1", "--save_every -1: give 0 or more"),
+        ("--lora_layers 1-", "--lora_layers '1-': give numbers or ranges from 0, as in 0-15,28"),
+        ("--lora_layers 0-2", "--lora_layers '0-2': the model has layers 0 to 1"),
+        ("--preset sky-t1-full --lora_r 8", "--lora_r 8: preset sky-t1-full trains all weights"),
+        (
+            "--preset sky-t1-full --dora",
+            "--dora is of an adapter, and all weights are trained",
+        ),
+        ("--qlora", "--qlora needs a GPU, and none is there; leave it out for plain LoRA"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
@@ -283,8 +301,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
     plain = {"--base_model": str(tiny_model), "--dataset": "data.jsonl", "--max_steps": "1"}
     words = flags.split()
-    given = plain | dict(zip(words[::2], words[1::2], strict=True))
-    command = [word for pair in given.items() for word in pair]
+    command = [*words, *(w for name in plain.keys() - {*words} for w in (name, plain[name]))]
     assert cli.main(["train", *command, "--output_dir", "out"]) == 2
     said = capsys.readouterr().err
     assert told in said
@@ -326,57 +343,9 @@ def test_derived_settings(config: Any) -> None:
     assert [train.micro_batch(96, n, 8192) for n in (10, 100, 200, 2000, 20_000)] == [
         *(96, 48, 32, 4, 1)
     ]
-    assert [train.learning_rate(config(full=f)) for f in (False, True)] == [1e-4, 1e-5]
-    assert train.learning_rate(config(lr=3.0)) == 3.0
     for values, name in (
         ({"wandb_run": "w"}, "runs/w"),
         ({"base_model": "Qwen/Qwen2.5-7B"}, "runs/Qwen2.5-7B-lora-r4"),
         ({"base_model": "Qwen/Qwen2.5-7B", "full": True}, "runs/Qwen2.5-7B-full"),
     ):
         assert train.output_folder(config(output_dir=None, **values)) == Path(name)
-
-
-@pytest.mark.parametrize(
-    ("values", "env", "netrc", "installed", "expected"),
-    [
-        ({}, {}, "", True, "none"),
-        ({}, {"WANDB_API_KEY": "k"}, "", True, "none"),
-        ({"wandb_run": "r"}, {}, "", True, "none"),
-        ({"wandb_run": "r"}, {"WANDB_API_KEY": "k"}, "", True, "wandb"),
-        ({"wandb_run": "r"}, {"WANDB_API_KEY": "k"}, "", False, "none"),
-        ({"wandb_run": "r"}, {"WANDB_MODE": "offline"}, "", True, "wandb"),
-        ({"wandb_run": "r"}, {"WANDB_MODE": "disabled", "WANDB_API_KEY": "k"}, "", True, "none"),
-        ({"wandb_run": "r"}, {}, "machine api.wandb.ai login user", True, "wandb"),
-        ({"wandb_run": "r", "report_to": "none"}, {"WANDB_API_KEY": "k"}, "", True, "none"),
-        ({"report_to": "tensorboard"}, {}, "", True, "tensorboard"),
-    ],
-)
-def test_where_a_run_is_logged(
-    values: dict[str, str],
-    env: dict[str, str],
-    netrc: str,
-    installed: bool,
-    expected: str,
-    config: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    for name in ("WANDB_MODE", "WANDB_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {**env, "HOME": str(tmp_path)}.items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / ".netrc").write_text(netrc)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: "found" if installed else None)
-    assert train.reporter(config(**values)) == expected
-    told = capsys.readouterr().err
-    if not installed:
-        assert "pip install 'skythought[wandb]'" in told
-
-
-def test_a_reporter_that_is_asked_for_must_be_there(
-    config: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(UserError, match="--report_to trackio: is not installed; run: pip install"):
-        train.reporter(config(report_to="trackio"))

@@ -175,6 +175,23 @@ def test_a_log_torn_by_the_kill_goes_on(tiny_model: Path, tmp_path: Path) -> Non
     assert steps(folder) == rows
 
 
+def test_a_run_that_is_not_resumed_begins_again(tiny_model: Path, tmp_path: Path) -> None:
+    asked = values(tiny_model, tmp_path, "lora", "again") | {"max_steps": 2, "save_every": 1}
+    folder = asked["output_dir"]
+    train.run(train.Config(**asked))
+    rows, before = steps(folder), weights(folder)
+    for path in folder.glob("*.safetensors"):
+        path.unlink()
+    (folder / "checkpoints" / "checkpoint-9").mkdir(parents=True)
+    (folder / "checkpoints" / "checkpoint-9" / "trainer_state.json").write_text("{}")
+    assert train.run(train.Config(**asked))["steps"] == 2  # was done: nothing is made anew
+    assert not list(folder.glob("*.safetensors"))
+    train.run(train.Config(**asked, resume=False))
+    assert steps(folder) == rows
+    assert all(torch.equal(before[k], v) for k, v in weights(folder).items())
+    assert not (folder / "checkpoints").exists()
+
+
 @pytest.mark.parametrize(
     ("method", "change"),
     [

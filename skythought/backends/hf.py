@@ -133,8 +133,10 @@ def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str
     return net, tokenizer, found.identity
 
 
-def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
+def pretrained(name: str, dtype: str, tokenizer: str = "", **how: Any) -> tuple[Any, Any]:
     """Load (model, tokenizer) of a folder, a hub name or `mini`.
+
+    `how` goes to transformers' `from_pretrained`.
 
     Raises:
         UserError: nothing loadable under this name, weights that are not whole, or no chat
@@ -145,7 +147,7 @@ def pretrained(name: str, dtype: str, tokenizer: str = "") -> tuple[Any, Any]:
         transformers.utils.logging.disable_progress_bar()
     with loading(name) as place:
         net, report = transformers.AutoModelForCausalLM.from_pretrained(
-            place, dtype=dtype, output_loading_info=True
+            place, dtype=dtype, output_loading_info=True, **how
         )
     if lacking := sorted(report["missing_keys"]):
         raise UserError(

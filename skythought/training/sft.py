@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model
-from torch.nn import Linear
 from transformers import TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
-from skythought.core.errors import UserError, unknown
 from skythought.training.data import Rows
 from skythought.training.log import Log
 
@@ -26,10 +23,6 @@ from skythought.training.log import Log
 class Settings:
     """What the trainer needs to know; `skythought.train.Config` explains the fields."""
 
-    lora_r: int | None
-    lora_alpha: int
-    lora_dropout: float
-    lora_target: str
     epochs: float
     max_steps: int
     micro_batch: int  # samples per forward pass of a device
@@ -44,6 +37,7 @@ class Settings:
     save_every: int | None
     report_to: str
     run_name: str
+    resume: bool = True  # go on from a checkpoint found in the folder
 
 
 def devices() -> int:
@@ -52,37 +46,8 @@ def devices() -> int:
     return int(arguments.world_size) * max(1, int(arguments.n_gpu))
 
 
-def adapt(model: Any, settings: Settings) -> Any:
-    """Put a LoRA adapter on a model, or give it back as it is for full training.
-
-    Raises:
-        UserError: the model has no module of the name asked for.
-    """
-    if not settings.lora_r:
-        return model
-    target: Any = settings.lora_target
-    if target != "all-linear":
-        target = [name.strip() for name in target.split(",")]
-    adapter = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=settings.lora_r,
-        lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout,
-        target_modules=target,
-    )
-    last = [(name.rpartition(".")[2], module) for name, module in model.named_modules()]
-    for name in target if isinstance(target, list) else ():
-        if name.rpartition(".")[2] not in dict(last):
-            linear = {word for word, module in last if isinstance(module, Linear)}
-            raise unknown("lora_target", name, {"all-linear", *linear})
-    try:
-        return get_peft_model(model, adapter)
-    except ValueError as error:
-        raise UserError(f"--lora_target {settings.lora_target!r}: {error}") from error
-
-
 def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path) -> dict[str, Any]:
-    """Train and save into `folder`; a checkpoint found there is gone on from.
+    """Train and save into `folder`; with `resume`, a checkpoint found there is gone on from.
 
     Returns:
         steps, loss of the last log, tokens, seconds, tokens_per_s.
@@ -101,7 +66,7 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
         for callback in list(trainer.callback_handler.callbacks):
             if type(callback).__name__ == noisy:
                 trainer.remove_callback(callback)
-    checkpoint = last_checkpoint(folder / "checkpoints")
+    checkpoint = last_checkpoint(folder / "checkpoints") if settings.resume else None
     if checkpoint and (steps := _finished(Path(checkpoint))):
         log.restore(steps)  # the trainer would take one more step
         trainer._load_from_checkpoint(checkpoint)
