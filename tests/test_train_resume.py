@@ -38,7 +38,7 @@ def die():
 for job in json.loads(sys.argv[1]):
     pid = os.fork()
     if pid == 0:
-        log, save = logs.Log.on_log, sft.SFTTrainer._save_optimizer_and_scheduler
+        log, save = logs.Log.on_log, sft.Trainer._save_optimizer_and_scheduler
         def on_log(self, args, state, control, **more):
             log(self, args, state, control, **more)
             if job["moment"] == f"after step {state.global_step}":
@@ -51,13 +51,13 @@ for job in json.loads(sys.argv[1]):
             if job["moment"] == "after the last step":
                 die()
         logs.Log.on_log = on_log
-        sft.SFTTrainer._save_optimizer_and_scheduler = save_optimizer
-        sft.SFTTrainer.save_model_before = sft.SFTTrainer.save_model
+        sft.Trainer._save_optimizer_and_scheduler = save_optimizer
+        sft.Trainer.save_model_before = sft.Trainer.save_model
         def save_model(self, folder=None, _internal_call=False):
             self.save_model_before(folder, _internal_call)
             if not _internal_call:
                 tokenizer_saved()
-        sft.SFTTrainer.save_model = save_model
+        sft.Trainer.save_model = save_model
         values = job["values"]
         for name in ("dataset", "output_dir"):
             values[name] = Path(values[name])

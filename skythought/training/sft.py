@@ -13,10 +13,11 @@ from typing import Any
 
 from datasets import Dataset
 from transformers import TrainingArguments
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from skythought.training.data import Rows
 from skythought.training.log import Log
+from skythought.training.trainer import Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +42,18 @@ class Settings:
 
 
 def devices() -> int:
-    """Count what shares a global batch: processes, or the GPUs of one process."""
+    """Count the processes, which share a global batch.
+
+    Raises:
+        UserError: one process sees several GPUs.
+    """
     arguments = TrainingArguments(report_to="none")
-    return int(arguments.world_size) * max(1, int(arguments.n_gpu))
+    if arguments.n_gpu > 1:
+        raise UserError(
+            f"one process sees {arguments.n_gpu} GPUs; start it with torchrun --nproc_per_node "
+            f"{arguments.n_gpu} -m skythought train ..., or set CUDA_VISIBLE_DEVICES=0"
+        )
+    return int(arguments.world_size)
 
 
 def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path) -> dict[str, Any]:
@@ -55,7 +65,7 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
     arguments = _arguments(settings, folder)
     log = Log(folder / "log.jsonl", writes=arguments.should_save)
     cached = model.config.use_cache
-    trainer = SFTTrainer(
+    trainer = Trainer(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict({"input_ids": rows.input_ids, "labels": rows.labels}),
@@ -120,7 +130,8 @@ def _arguments(settings: Settings, folder: Path) -> SFTConfig:
         lr_scheduler_type=settings.schedule,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        gradient_checkpointing=settings.gradient_checkpointing,
+        activation_checkpointing=settings.gradient_checkpointing,
+        ddp_find_unused_parameters=False,  # all that are trained are used
         bf16=bf16,
         seed=settings.seed,
         data_seed=settings.seed,

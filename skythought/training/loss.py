@@ -1,0 +1,142 @@
+"""The loss on the completion, without ever holding the logits of all tokens.
+
+    total, log_probs = cross_entropy(hidden, head.weight, head.bias, labels)
+
+Only positions that have a label are multiplied with the output layer, a few hundred at a time, and
+the gradient is made in the same pass: two products with the output layer for a frozen one, three
+for one that is trained, where keeping or repeating the logits takes a product or gigabytes more.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import torch
+from trl.trainer.utils import FusedCausalLMOutput
+
+IGNORED = -100
+# Tokens whose logits exist at a time. A CPU is fastest when they stay near its caches.
+PIECE = {"cpu": 256, "cuda": 2048}
+
+# Models with one of these set do more to their logits than the product; TRL's own head knows how.
+SCALED = (
+    *("final_logit_softcapping", "logit_scale", "output_multiplier"),
+    *("lm_head_multiplier", "logits_scaling", "output_router_logits"),
+)
+
+
+class _CrossEntropy(torch.autograd.Function):  # type: ignore[misc]
+    """Sum of -log p(label) over n tokens; see `cross_entropy`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Any, weight: Any, bias: Any, labels: Any, piece: int
+    ) -> tuple[Any, Any]:
+        wanted = ctx.needs_input_grad
+        grad_hidden = torch.empty_like(hidden) if wanted[0] else None
+        # Summed over pieces, so in float32 whatever the weights are.
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wanted[1] else None
+        grad_bias = torch.zeros_like(bias, dtype=torch.float32) if wanted[2] else None
+        log_probs = hidden.new_empty(len(labels), dtype=torch.float32)
+        for start in range(0, len(labels), piece):
+            part = slice(start, start + piece)
+            h, label = hidden[part], labels[part]
+            logits = torch.nn.functional.linear(h, weight, bias).float()
+            highest = logits.amax(-1, keepdim=True)
+            picked = logits.gather(-1, label[:, None])
+            weights = logits.sub_(highest).exp_()  # the softmax before it is divided by `total`
+            total = weights.sum(-1, keepdim=True)
+            log_probs[part] = (picked - highest - total.log())[:, 0]
+            # d(-log p)/d logits = softmax - onehot(label); the onehot picks rows of the weight.
+            weights = weights.to(h.dtype)
+            if grad_hidden is not None:
+                grad_hidden[part] = (weights @ weight).div_(total).sub_(weight[label])
+            if grad_weight is not None:
+                grad_weight += (weights.T @ (h / total).to(h.dtype)).float()
+                grad_weight.index_add_(0, label, -h.float())
+            if grad_bias is not None:
+                grad_bias += (weights.float() / total).sum(0)
+                grad_bias.index_add_(0, label, -torch.ones_like(label, dtype=torch.float32))
+        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
+        ctx.dtypes = weight.dtype, None if bias is None else bias.dtype
+        ctx.mark_non_differentiable(log_probs)
+        return -log_probs.sum(), log_probs
+
+    @staticmethod
+    def backward(ctx: Any, scale: Any, _: Any) -> tuple[Any, ...]:
+        grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
+        return (
+            None if grad_hidden is None else grad_hidden * scale.to(grad_hidden.dtype),
+            None if grad_weight is None else (grad_weight * scale).to(ctx.dtypes[0]),
+            None if grad_bias is None else (grad_bias * scale).to(ctx.dtypes[1]),
+            None,
+            None,
+        )
+
+
+def cross_entropy(
+    hidden: Any, weight: Any, bias: Any, labels: Any, piece: int | None = None
+) -> tuple[Any, Any]:
+    """Sum -log p(label) over tokens.
+
+    Args:
+        hidden: (n, width), what the output layer reads.
+        weight: (vocabulary, width).
+        bias: (vocabulary,) or None.
+        labels: (n,), the next token of each; none is ignored.
+        piece: tokens whose logits exist at a time.
+
+    Returns:
+        The sum, which has a gradient, and the log probability of each label (n,) in float32, which
+        has none.
+    """
+    piece = piece or PIECE.get(hidden.device.type, 1024)
+    found: tuple[Any, Any] = _CrossEntropy.apply(hidden, weight, bias, labels, piece)
+    return found
+
+
+def add_head(model: Any) -> bool:
+    """Let a causal language model answer `fused_lm_head=True` with this loss instead of TRL's.
+
+    The call `model(..., labels=labels, fused_lm_head=True, num_items_in_batch=n)` gives loss (the
+    sum over n), log_probs of the labels (one dimension, in order) and label_mask. Labels are
+    those of `data.Rows`: the token where it stands, or -100; `shift_labels` are moved already.
+
+    Args:
+        model: given a head by TRL's `add_fused_lm_head` before; not a PEFT model but what is in it.
+
+    Returns:
+        False for a model that scales its logits: it keeps TRL's.
+    """
+    text = model.config.get_text_config()
+    if any(getattr(text, name, None) not in (None, False, 1, 1.0) for name in SCALED):
+        return False
+    before = model.forward
+
+    def forward(
+        self: Any, *args: Any, fused_lm_head: bool = False, labels: Any = None, **kwargs: Any
+    ) -> Any:
+        if not fused_lm_head:
+            return before(*args, **kwargs, **({} if labels is None else {"labels": labels}))
+        n_items, shifted = kwargs.pop("num_items_in_batch", None), kwargs.pop("shift_labels", None)
+        hidden = self.base_model(*args, **kwargs | {"use_cache": False}).last_hidden_state
+        if shifted is None:
+            hidden, shifted = hidden[:, :-1], labels[:, 1:]
+        head = self.get_output_embeddings()
+        weight, bias = _whole(head.weight), _whole(head.bias)
+        hidden, shifted = hidden.to(weight.device), shifted.to(weight.device)
+        mask = shifted != IGNORED
+        total, log_probs = cross_entropy(hidden[mask], weight, bias, shifted[mask])
+        n_items = mask.sum() if n_items is None else torch.as_tensor(n_items, device=total.device)
+        return FusedCausalLMOutput(
+            loss=total / n_items.clamp(min=1), log_probs=log_probs, label_mask=mask
+        )
+
+    model.forward = types.MethodType(forward, model)
+    return True
+
+
+def _whole(weight: Any) -> Any:
+    """Gather what FSDP2 has spread over processes; the gradient goes back the same way."""
+    return weight.full_tensor() if hasattr(weight, "full_tensor") else weight
