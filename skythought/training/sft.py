@@ -15,6 +15,7 @@ from datasets import Dataset
 from transformers import TrainingArguments
 from trl import SFTConfig
 
+from skythought.core.errors import UserError
 from skythought.training.data import Rows
 from skythought.training.log import Log
 from skythought.training.trainer import Trainer
