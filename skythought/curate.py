@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import tyro
 
 from skythought import tasks
-from skythought.core import progress, store
+from skythought.core import labels, progress, store
 from skythought.core.errors import UserError
 from skythought.core.records import digest
 from skythought.core.spread import Spread, cores
@@ -224,8 +224,8 @@ def _check(config: Config) -> _Asked:
     )
     rules = deciding.Rules(
         outcome=config.outcome,
-        labels=tuple(filters.Labelled.parse(text) for text in config.where),
-        pass_rate=filters.range_of("--pass-rate", config.pass_rate) if config.pass_rate else None,
+        labels=tuple(labels.Labelled.parse(text) for text in config.where),
+        pass_rate=labels.range_of("--pass-rate", config.pass_rate) if config.pass_rate else None,
         keep_duplicates=config.keep_duplicates,
         search=search,
         per_problem=config.per_problem,

@@ -24,6 +24,7 @@ from skythought import backends, grading, tasks
 from skythought.backends import Backend
 from skythought.core import options, presets, prices, progress, store
 from skythought.core.errors import UserError
+from skythought.core.labels import Labelled
 from skythought.core.prices import Price, dollars
 from skythought.core.records import Problem, Sampling
 from skythought.generating import folder as folders
@@ -49,6 +50,11 @@ class Config:
     """A task by name, or a local JSONL/Parquet file with problem and answer."""
     input: str = ""
     """A local JSONL/Parquet file of problems, in place of --task; answers are not needed."""
+    data: str = ""
+    """A local JSONL/Parquet copy of the task's dataset, read in place of the hub."""
+    where: tuple[str, ...] = ()
+    """Only problems of which a field says so: subject=algebra,geometry, level=4..5, or
+    contest_date=2024-08-01..2025-01-31."""
     split: str = "test"
     """Split of the task."""
     backend: str = "hf"
@@ -166,7 +172,9 @@ def ask(
         config.seed,
         config.start,
         limit,
+        where=[Labelled.parse(text) for text in config.where],
         **({"answers": False} if config.input else {}),
+        **({"path": config.data} if config.data else {}),
     )
     backend = backends.make(config.backend, config.model, given)
     host = getattr(backend, "host", "")
@@ -220,6 +228,11 @@ def _check(config: Config) -> None:
         )
     if config.task and config.input:
         raise UserError("--task and --input both name problems; give one of them")
+    if config.data and (config.input or config.task not in tasks.TASKS):
+        raise UserError(
+            f"--data {config.data}: is a copy of a benchmark's dataset; name that with --task, or "
+            "give the file itself as --task"
+        )
     for flag, value, least in (
         ("n", config.n, 1),
         ("start", config.start, 0),

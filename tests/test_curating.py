@@ -18,7 +18,7 @@ from skythought.core.errors import UserError
 from skythought.core.records import Example, Message, Trace
 from skythought.curating import card, choosing, exports, filters, pairs, topics
 from skythought.curating.facts import Facts, histogram, outcomes
-from skythought.curating.filters import Filters, Labelled
+from skythought.curating.filters import Filters
 
 TRACE = Trace(
     id="t",
@@ -132,35 +132,6 @@ def test_the_structure_score_wants_many_roles_that_follow() -> None:
         assert 0 < score < filters.structure_score(rich)
     assert filters.structure_score(measured(roles="")) == 0
     assert filters.structure_score(measured(consistency=None)) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "held", "not_held"),
-    [
-        ("level=4..5", ["4", "5", "Level 5", "4.5"], ["3", "Level 1", "six", ""]),
-        ("level=4..", ["4", "99"], ["3.9"]),
-        ("level=..0.5", ["-1", "0.5"], ["0.51"]),
-        ("subject=Algebra, geometry", ["algebra", " Geometry"], ["algebra 2", ""]),
-    ],
-)
-def test_labels(text: str, held: list[str], not_held: list[str]) -> None:
-    label = Labelled.parse(text)
-    assert all(label.holds(value) for value in held)
-    assert not any(label.holds(value) for value in not_held)
-
-
-@pytest.mark.parametrize("text", ["level", "=4..5", "level=", "level=a..b", "level=.."])
-def test_labels_that_say_nothing(text: str) -> None:
-    with pytest.raises(UserError, match=r"--where .*: give "):
-        Labelled.parse(text)
-
-
-def test_ranges() -> None:
-    assert filters.range_of("--pass-rate", "0.1..0.9") == (0.1, 0.9)
-    assert filters.within(0.1, 0.1, 0.9)
-    assert not filters.within(0.91, 0.1, 0.9)
-    with pytest.raises(UserError, match=r"--pass-rate '0.5': give a range such as 0.1..0.9"):
-        filters.range_of("--pass-rate", "0.5")
 
 
 FOUND = [

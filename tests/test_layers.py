@@ -33,7 +33,7 @@ NOUNS = (
 )
 CORE = (
     *("store", "formats", "extraction", "steps", "shapes", "metrics", "progress", "audit"),
-    *("options", "presets", "prices", "cluster", "crew", "spread"),
+    *("options", "labels", "presets", "prices", "cluster", "crew", "spread"),
 )
 LAYERS = (
     ("__init__",),  # the version

@@ -143,46 +143,6 @@ def test_names() -> None:
         tasks.get("none.jsonl")
 
 
-@pytest.mark.parametrize("name", [n for n in tasks.TASKS if n != "toll_roads"])
-def test_datasets_of_the_hub_are_pinned(name: str) -> None:
-    task = tasks.get(name)
-    assert len(task.revision) == 40
-    assert set(task.revision) <= set("0123456789abcdef")
-    assert "\\boxed{}" in task.system_prompt
-
-
-def test_no_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets", reason="needs skythought[train]")
-
-    def fail(*_: object, **__: object) -> None:
-        raise ConnectionError("offline\nmode")
-
-    monkeypatch.setattr(datasets, "load_dataset", fail)
-    with pytest.raises(UserError, match=r"cannot load openai/gsm8k .*\(offline\); give a local"):
-        list(tasks.get("gsm8k").load("test"))
-
-
-def test_rows_of_the_hub_get_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets", reason="needs skythought[train]")
-    asked = []
-
-    def load(*names: object, **options: object) -> list[dict[str, Any]]:
-        asked.append((names, options))
-        return [{"question": "1 + 1?", "answer": "1 + 1 = 2\n#### 2"}]
-
-    monkeypatch.setattr(datasets, "load_dataset", load)
-    [problem] = tasks.get("gsm8k").load("test")
-    assert (problem.id, problem.answer) == ("gsm8k-test-0", "2")
-    revision = tasks.get("gsm8k").revision
-    assert asked == [(("openai/gsm8k", "main"), {"split": "test", "revision": revision})]
-
-
-def test_a_local_copy_of_a_benchmark(tmp_path: Path) -> None:
-    path = write(tmp_path / "copy.jsonl", {"problem": "1 + 1?", "answer": 2})
-    [problem] = tasks.get("math500").load("test", path=path)
-    assert (problem.task, problem.answer) == ("math500", "2")
-
-
 def write(path: Path, *rows: object) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

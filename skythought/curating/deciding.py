@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from skythought.core import jsonl, shapes
+from skythought.core.labels import Labelled, within
 from skythought.core.records import Trace
 from skythought.curating import Reason, choosing
 from skythought.curating.facts import Facts, Place
-from skythought.curating.filters import Labelled, within
 from skythought.curating.inputs import Input
 from skythought.curating.screening import Search, Twins
 

@@ -10,7 +10,6 @@ when all are known. A filter of the user's is a function (trace) -> None or the 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from skythought.core.errors import UserError
 from skythought.core.records import Trace
 
 Part = Literal["thought", "answer", "boxed"]
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 class Measured(Protocol):
@@ -142,58 +140,6 @@ def structure_score(measures: Measured) -> float:
         return 0.0
     variety = -sum(k / n * math.log(k / n) for k in moves.values()) / (2 * math.log(7))
     return measures.consistency * variety * (1 - measures.repetition)
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """What a field of the row (or of its problem) must say: a number in a range, or one of some."""
-
-    field: str
-    low: float | None = None
-    high: float | None = None
-    among: tuple[str, ...] = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Labelled:
-        """Read `level=4..5`, `level=4..` or `subject=algebra,geometry`.
-
-        Raises:
-            UserError: it is neither.
-        """
-        field, equals, wanted = text.partition("=")
-        if not field or not equals or not wanted:
-            raise UserError(f"--where {text!r}: give FIELD=LOW..HIGH or FIELD=VALUE,VALUE")
-        if ".." not in wanted:
-            return cls(field, among=tuple(part.strip().lower() for part in wanted.split(",")))
-        return cls(field, *range_of("--where", wanted))
-
-    def holds(self, value: str) -> bool:
-        """Say whether a row with this value is kept; of `Level 5`, the number counts."""
-        if self.among:
-            return value.strip().lower() in self.among
-        numbers = NUMBER.findall(value)
-        return bool(numbers) and within(float(numbers[-1]), self.low, self.high)
-
-
-def range_of(flag: str, text: str) -> tuple[float | None, float | None]:
-    """Read `0.1..0.9`, `..0.9` or `0.1..`.
-
-    Raises:
-        UserError: it is no range.
-    """
-    low, dots, high = text.partition("..")
-    try:
-        ends = (float(low) if low else None, float(high) if high else None)
-    except ValueError:
-        dots = ""
-    if not dots or not (low or high):
-        raise UserError(f"{flag} {text!r}: give a range such as 0.1..0.9")
-    return ends
-
-
-def within(value: float, low: float | None, high: float | None) -> bool:
-    """Say whether a value lies in a range; both ends belong to it."""
-    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _outside(what: str, value: int, low: int, high: int | None) -> str:

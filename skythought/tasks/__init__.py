@@ -9,7 +9,7 @@ Wherever a task name is asked for, the path of a local JSONL or Parquet file is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,17 +18,29 @@ from typing import Any
 import msgspec
 
 from skythought.core import registry
-from skythought.core.errors import UserError
+from skythought.core.errors import UserError, unknown
+from skythought.core.labels import Labelled
 from skythought.core.records import Problem
 
 TASKS = {
     "toll_roads": "skythought.tasks.procedural:TOLL_ROADS",  # endless, exact, needs no download
-    "gsm8k": "skythought.tasks.benchmarks:GSM8K",
-    "math500": "skythought.tasks.benchmarks:MATH500",
-    "aime24": "skythought.tasks.benchmarks:AIME24",
-    "aime25": "skythought.tasks.benchmarks:AIME25",
-    "amc23": "skythought.tasks.benchmarks:AMC23",
-    "mmlu": "skythought.tasks.benchmarks:MMLU",
+    "gsm8k": "skythought.tasks.hub:GSM8K",
+    "math500": "skythought.tasks.hub:MATH500",
+    "aime24": "skythought.tasks.hub:AIME24",
+    "aime25": "skythought.tasks.hub:AIME25",
+    "amc23": "skythought.tasks.hub:AMC23",
+    "olympiadbench": "skythought.tasks.hub:OLYMPIADBENCH",
+    "minerva_math": "skythought.tasks.hub:MINERVA",
+    "numina": "skythought.tasks.hub:NUMINA",
+    "livecodebench": "skythought.tasks.hub:LIVECODEBENCH",
+    "humaneval": "skythought.tasks.hub:HUMANEVAL",
+    "mbpp": "skythought.tasks.hub:MBPP",
+    "apps": "skythought.tasks.hub:APPS",
+    "taco": "skythought.tasks.hub:TACO",
+    "mmlu": "skythought.tasks.hub:MMLU",
+    "mmlu_pro": "skythought.tasks.hub:MMLU_PRO",
+    "gpqa_diamond": "skythought.tasks.hub:GPQA_DIAMOND",
+    "arc_c": "skythought.tasks.hub:ARC_C",
 }
 
 FILE = "file:"  # begins the task name of problems that came from a local file
@@ -89,28 +101,57 @@ def of_file(path: Path) -> Task:
 
 
 def draw(
-    name: str | Task, split: str, seed: int, start: int = 0, n: int | None = None, **options: Any
+    name: str | Task,
+    split: str,
+    seed: int,
+    start: int = 0,
+    n: int | None = None,
+    where: Sequence[Labelled] = (),
+    **options: Any,
 ) -> list[Problem]:
     """Draw `n` problems of a task, all that follow `start` where no `n` is given.
+
+    Only those whose fields say what `where` asks for are counted.
 
     Each is marked with a task name that leads back to its verifier: that of a task
     `package.module:TASK` is this name, whatever the task calls itself. `options` are the task's
     own.
 
     Raises:
-        UserError: no such task or split, no problems there, or an endless task without `n`.
+        UserError: no such task or split, no problems there, none with the fields asked for, or an
+            endless task without `n`.
     """
     task = get(name) if isinstance(name, str) else name
     name = task.source if isinstance(name, Task) else name
     if task.endless and n is None:
         raise UserError(f"task {name!r} makes its problems without end; give --limit N")
+    if task.endless and where:
+        raise UserError(f"--where {where[0].field}: the problems of {name!r} have no such field")
     drawn = task.load(split, seed=seed, **options)
+    if where:
+        drawn = _labelled(drawn, where)
     found = list(islice(drawn, start, None if n is None else start + n))
     if not found:
         raise UserError(f"task {name!r} has no problems in split {split!r} from --start {start} on")
     if task.name.startswith(FILE):
         return found
     return [msgspec.structs.replace(problem, task=name) for problem in found]
+
+
+def _labelled(problems: Iterable[Problem], where: Sequence[Labelled]) -> Iterator[Problem]:
+    """Keep the problems whose fields say what is asked for.
+
+    Raises:
+        UserError: none of the problems has a field that is asked for.
+    """
+    missing, fields = {label.field for label in where}, set[str]()
+    for problem in problems:
+        missing.difference_update(problem.extra)
+        fields.update(problem.extra)
+        if all(label.holds(str(problem.extra.get(label.field, ""))) for label in where):
+            yield problem
+    if missing:
+        raise unknown("field in --where", min(missing), fields)
 
 
 def verifier_of(problem: Problem) -> str:

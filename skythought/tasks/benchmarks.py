@@ -1,4 +1,4 @@
-"""Benchmarks from the Hugging Face hub, and problems from any local JSONL or Parquet file.
+"""Rows to problems: any local JSONL or Parquet file is a benchmark.
 
     {"problem": "Janet's ducks lay 16 eggs ...", "answer": "... #### 18"}
     -> Problem(id="9f0c...", task="file:mine", question="Janet's ducks ...", answer="18")
@@ -6,15 +6,14 @@
 A row needs a question (`problem`, `question`, `instruction` or `prompt`) and a reference in one of
 `ANSWERS`: bare, `$...$`, "The answer is 18.", or a worked solution that ends in `#### 18` or in a
 box. Where these have none, it is the end of a `solution`, or the tests of a program
-(`TEST_FIELDS`). `choices` become part of the question. A dataset of the hub is pinned to a commit;
-`load(..., path="copy.jsonl")` reads a local copy in its place.
+(`TEST_FIELDS`). `choices` become part of the question.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,19 @@ from typing import Any
 import msgspec
 
 from skythought.core import extraction, formats, jsonl, shapes
-from skythought.core.errors import UserError, first_line, require, unknown
+from skythought.core.errors import UserError, require, unknown
 from skythought.core.records import Problem, digest
 from skythought.tasks import (
     CHOICE_VERIFIER,
     FILE,
     FILE_SUFFIXES,
     FILE_VERIFIER,
+    PROGRAM_VERIFIER,
     TASKS,
     TESTS,
     Task,
     get,
+    verifier_of,
 )
 
 ANSWERS = (
@@ -53,6 +54,10 @@ TEST_FIELDS = (
 )
 SYSTEM_PROMPT = "Please reason step by step, and put your final answer within \\boxed{}."
 CHOICE_PROMPT = "Please reason step by step, and put the letter of your choice within \\boxed{}."
+PROGRAM_PROMPT = (
+    "Please reason step by step, and give your whole program last, in one block marked ```python."
+)
+PROMPTS = {CHOICE_VERIFIER: CHOICE_PROMPT, PROGRAM_VERIFIER: PROGRAM_PROMPT}
 MARKER = "####"
 STATED = frozenset(  # rules of extraction that do more than take a last number
     {"answer tag", "answer is", "answer is, emphasis", "answer is, beginning"}
@@ -194,12 +199,22 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
+Row = dict[str, Any]
+
+
 def load_file(
-    split: str, seed: int = 0, *, path: Path | str, task: str, answers: bool = True
+    split: str,
+    seed: int = 0,
+    *,
+    path: Path | str,
+    task: str,
+    answers: bool = True,
+    reshape: Callable[[Row], Row | None] | None = None,
 ) -> Iterator[Problem]:
     """Yield the problems of a local file in their order; every split is the whole file.
 
-    Without `answers` a row needs none.
+    Without `answers` a row needs none. `reshape` turns a row of a dataset's own fields into one of
+    ours, or into None where it is to be left out.
 
     Raises:
         UserError: no such file, a row without question or answer, or an id twice (as file:line).
@@ -208,7 +223,10 @@ def load_file(
     first: dict[str, int] = {}
     for number, row in read_rows(path):
         try:
-            found = problem(row, task, answers=answers)
+            shaped = reshape(row) if reshape else row
+            if shaped is None:
+                continue
+            found = problem(shaped, task, answers=answers)
         except (ValueError, msgspec.ValidationError) as error:
             raise UserError(f"{path}:{number}: {error}") from error
         if found.id in first:
@@ -219,45 +237,6 @@ def load_file(
             )
         first[found.id] = number
         yield found
-
-
-def load_hub(
-    split: str,
-    seed: int = 0,
-    *,
-    task: str,
-    source: str,
-    revision: str,
-    config: str | None,
-    splits: Mapping[str, str],
-    path: Path | str | None = None,
-) -> Iterator[Problem]:
-    """Yield the problems of a dataset on the hub, or of a local copy where `path` is given.
-
-    Raises:
-        UserError: unknown split, `datasets` is missing, the hub cannot be reached, or as
-            `load_file`.
-    """
-    if path is not None:
-        return load_file(split, seed, path=path, task=task)
-    if split not in splits:
-        raise unknown(f"split of {task}", split, splits)
-    datasets = require("datasets", "train")
-    try:
-        rows = datasets.load_dataset(source, config, split=splits[split], revision=revision)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"task {task!r}: cannot load {source} from the hub ({first_line(error)}); "
-            "give a local copy in the place of its name: copy.jsonl"
-        ) from error
-    return _number(rows, task, split)
-
-
-def _number(rows: Iterable[Mapping[str, Any]], task: str, split: str) -> Iterator[Problem]:
-    """Make problems of rows; those without an id are numbered, their order being fixed."""
-    for number, row in enumerate(rows):
-        key = {} if any(k in row for k in IDS) else {"id": f"{task}-{split}-{number}"}
-        yield problem({**row, **key}, task)
 
 
 def collect(names: Iterable[str]) -> Iterator[tuple[str, Problem]]:
@@ -294,7 +273,7 @@ def collect(names: Iterable[str]) -> Iterator[tuple[str, Problem]]:
 
 
 def local(path: Path) -> Task:
-    """Make a task of a local file.
+    """Make a task of a local file; what its first row asks for decides the prompt.
 
     Raises:
         UserError: there is no such file.
@@ -302,92 +281,18 @@ def local(path: Path) -> Task:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     name = FILE + path.stem
+    try:
+        first = next(load_file("test", path=path, task=name, answers=False), None)
+    except UserError:  # told where the file is loaded
+        first = None
+    kind = FILE_VERIFIER if first is None else verifier_of(first)
     return Task(
         name=name,
         source=str(path),
         revision="",
         licence="not stated",
-        verifier=FILE_VERIFIER,
+        verifier=kind,
         chance=0.0,
-        system_prompt=SYSTEM_PROMPT,
+        system_prompt=PROMPTS.get(kind, SYSTEM_PROMPT),
         load=partial(load_file, path=path, task=name),
     )
-
-
-def _hub(
-    name: str,
-    source: str,
-    revision: str,
-    licence: str,
-    splits: Mapping[str, str],
-    *,
-    config: str | None = None,
-    verifier: str = FILE_VERIFIER,
-    chance: float = 0.0,
-    system_prompt: str = SYSTEM_PROMPT,
-) -> Task:
-    where: dict[str, Any] = {
-        "source": source,
-        "revision": revision,
-        "config": config,
-        "splits": splits,
-    }
-    return Task(
-        name=name,
-        source=source,
-        revision=revision,
-        licence=licence,
-        verifier=verifier,
-        chance=chance,
-        system_prompt=system_prompt,
-        load=partial(load_hub, task=name, **where),
-    )
-
-
-GSM8K = _hub(
-    "gsm8k",
-    "openai/gsm8k",
-    "740312add88f781978c0658806c59bc2815b9866",
-    "MIT",
-    {"train": "train", "test": "test"},
-    config="main",
-)
-MATH500 = _hub(
-    "math500",
-    "HuggingFaceH4/MATH-500",
-    "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be",
-    "MIT",
-    {"test": "test"},
-)
-AIME24 = _hub(
-    "aime24",
-    "HuggingFaceH4/aime_2024",
-    "2fe88a2f1091d5048c0f36abc874fb997b3dd99a",
-    "problem texts by the MAA",
-    {"test": "train"},  # the dataset calls its only split train
-)
-AIME25 = _hub(
-    "aime25",
-    "math-ai/aime25",
-    "563bb8404243c5f09de6ec262f2db674fe5bce9b",
-    "problem texts by the MAA",
-    {"test": "test"},
-)
-AMC23 = _hub(
-    "amc23",
-    "math-ai/amc23",
-    "80815d37005feb82cd7f8fbc6901d5d3eff43057",
-    "problem texts by the MAA",
-    {"test": "test"},
-)
-MMLU = _hub(
-    "mmlu",
-    "cais/mmlu",
-    "c30699e8356da336a370243923dbaf21066bb9fe",
-    "MIT",
-    {"test": "test", "validation": "validation", "dev": "dev"},
-    config="all",
-    verifier=CHOICE_VERIFIER,
-    chance=0.26,
-    system_prompt=CHOICE_PROMPT,
-)
