@@ -235,13 +235,54 @@ def test_what_a_template_writes_after_the_end_is_not_learned(tokenizer: Any) -> 
     assert tokenizer.decode(formats.completion_ids(chatml, ASK, "7")) == "7<|end|>"
 
 
-def test_a_template_that_rewrites_the_prompt_is_refused(tokenizer: Any) -> None:
-    """As those of reasoning models, which open a thought in the prompt and drop it afterwards."""
-    opening = tokenizer.chat_template.replace(
-        "<|assistant|>{% endif %}", "<|assistant|><think>\n{% endif %}"
+THOUGHT, ANSWER = "3 and 4.\n\nSo 7.", "7 ."
+TAUGHT = formats.teach(THOUGHT, ANSWER)
+
+
+@pytest.mark.parametrize("opens", ["<think>\n", "<think>"])
+def test_a_completion_goes_on_in_a_thought_that_the_prompt_opens(
+    opens: str, tokenizer: Any
+) -> None:
+    """As with the templates of R1 and QwQ."""
+    opening = with_template(
+        tokenizer,
+        tokenizer.chat_template.replace(
+            "<|assistant|>{% endif %}", f"<|assistant|>{opens}{{% endif %}}"
+        ),
     )
+    text = formats.prompt_text(opening, ASK) + formats.completion_text(opening, ASK, TAUGHT)
+    assert text == (
+        f"<|user|>what is 3 plus 4?<|assistant|><think>\n{THOUGHT}\n</think>\n\n{ANSWER}<|end|>"
+    )
+    assert formats.parse(text.partition("<|assistant|>")[2].removesuffix("<|end|>")) == (
+        *(THOUGHT, ANSWER, True),
+    )
+    bare = formats.completion_text(opening, ASK, formats.teach("", "7"))
+    assert bare.strip() == "</think>\n\n7<|end|>"
+
+
+def test_a_thought_that_closes_itself_is_refused(tokenizer: Any) -> None:
+    with pytest.raises(UserError, match="a thought holds </think>, which would be read as its end"):
+        formats.inside_thought(formats.teach("I write </think> now.", "7"))
+
+
+@pytest.mark.parametrize("shown", ["<think>\n\n</think>\n\n", ""])
+def test_an_empty_thought_of_the_template_is_not_learned(shown: str, tokenizer: Any) -> None:
+    """Qwen3's puts one before an answer; in the prompt it stands only where thinking is off."""
+    added = tokenizer.chat_template.replace(
+        "<|{{ message['role'] }}|>",
+        "<|{{ message['role'] }}|>{% if message['role'] == 'assistant' %}"
+        "<think>\n\n</think>\n\n{% endif %}",
+    ).replace("<|assistant|>{% endif %}", f"<|assistant|>{shown}{{% endif %}}")
+    qwen = with_template(tokenizer, added)
+    assert formats.completion_text(qwen, ASK, TAUGHT) == TAUGHT + "<|end|>"
+    assert formats.prompt_text(qwen, ASK).endswith("<|assistant|>" + shown)
+
+
+def test_a_template_without_a_generation_prompt_is_refused(tokenizer: Any) -> None:
+    silent = tokenizer.chat_template.replace("{% if add_generation_prompt %}", "{% if false %}")
     with pytest.raises(UserError, match=r"chat template .* give the model a chat_template\.jinja"):
-        formats.completion_ids(with_template(tokenizer, opening), ASK, "7")
+        formats.completion_ids(with_template(tokenizer, silent), ASK, "7")
 
 
 def test_no_chat_template(tokenizer: Any) -> None:

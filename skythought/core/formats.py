@@ -49,6 +49,9 @@ FINAL = re.compile(
     r"[ \t]*(?::[ \t]*(?:\*\*|__)?|(?:\*\*|__)[ \t]*:?|(?=\n|\Z))",
     re.IGNORECASE | re.MULTILINE,
 )
+# A thought that a template opens, or leaves out, where the assistant begins.
+OPENED = re.compile(r"<think>\s*(?P<closed></think>\s*)?\Z")
+MARK = "ffe1c5a0"  # stands for an answer, in a text that a template writes
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # a backslash takes the next character with it
 
 
@@ -251,20 +254,57 @@ def completion_ids(tokenizer: Any, messages: Sequence[Message], completion: str)
     That token is the last id given back: it is learned too.
 
     Raises:
-        UserError: the template rewrites the prompt when an answer follows, so training would not
-            see what inference sees.
+        UserError: as `completion_text`.
     """
-    turns = [{"role": m.role, "content": m.content} for m in messages]
-    prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    turns.append({"role": "assistant", "content": completion})
-    whole = tokenizer.apply_chat_template(turns, tokenize=False)
-    if not whole.startswith(prompt):
-        raise UserError(
-            "the chat template does not continue its own generation prompt; give the model a "
-            "chat_template.jinja in which an answer begins where the prompt ended"
-        )
-    ids: list[int] = tokenizer(whole[len(prompt) :], add_special_tokens=False)["input_ids"]
+    text = completion_text(tokenizer, messages, completion)
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     if tokenizer.eos_token_id in ids:
         last = len(ids) - ids[::-1].index(tokenizer.eos_token_id)
         return ids[:last]
     return [*ids, tokenizer.eos_token_id]
+
+
+def completion_text(tokenizer: Any, messages: Sequence[Message], completion: str) -> str:
+    """Write what the assistant says after `prompt_text`, and what the template puts behind it.
+
+    Only the end of the turn is the template's. A completion that the template rendered itself may
+    have lost its thought (R1, QwQ) or been given an empty one (Qwen3), which inference never sees.
+    Where the prompt opens a thought, the completion goes on inside it.
+
+    Raises:
+        UserError: the template writes something else before an answer than its generation prompt.
+    """
+    prompt = prompt_text(tokenizer, messages)
+    turns = (*messages, Message("assistant", MARK))
+    answered = [{"role": m.role, "content": m.content} for m in turns]
+    whole: str = tokenizer.apply_chat_template(answered, tokenize=False)
+    before, _, end = whole.rpartition(MARK)
+    opened = OPENED.search(prompt)
+    begun = prompt[: opened.start()] if opened else prompt
+    between = OPENED.sub("", before.removeprefix(begun))
+    if not before.startswith(begun) or between.strip():
+        raise UserError(
+            "the chat template does not continue its own generation prompt; give the model a "
+            "chat_template.jinja in which an answer begins where the prompt ended"
+        )
+    if opened and not opened["closed"]:
+        return ("" if prompt.endswith("\n") else "\n") + inside_thought(completion) + end
+    return between + completion + end
+
+
+def inside_thought(completion: str) -> str:
+    r"""Write a completion that goes on in a thought which the prompt has opened with `<think>`.
+
+    >>> inside_thought(teach("2 and 2.", "4"))
+    '2 and 2.\n</think>\n\n4'
+
+    Raises:
+        UserError: the thought holds the tag that would close it.
+    """
+    thought, answer, _ = parse(completion)
+    if "</think>" in thought:
+        raise UserError(
+            "a thought holds </think>, which would be read as its end; leave the row out "
+            f"(it begins {thought[:60]!r})"
+        )
+    return f"{thought}\n</think>\n\n{answer}"
