@@ -1,35 +1,44 @@
-r"""A model and a task in, a score with its interval out: generate and score in one.
+r"""A model and tasks in, scores with their intervals out: generate and score in one.
 
-    skythought evaluate --model runs/sky-t1-replica --task gsm8k.jsonl --limit 50 \
-        --result-dir runs/eval/tuned
+    skythought evaluate --model runs/sky-t1-replica --task math500,aime24 --n 8 \
+        --sampling-params preset --result-dir runs/eval/tuned
 
-The folder is an ordinary run folder, so every answer can be read and graded again; the score is
-written to scores.json in it. An answer that is cut off or holds nothing to grade is wrong
-(`no_answer`); a failed request or check is no answer at all (`errors`).
+The folder is an ordinary run folder (of several tasks, one for each in it), so every answer can be
+read and graded again; the score is written to scores.json in it. An answer that is cut off or holds
+nothing to grade is wrong (`no_answer`); a failed request or check is no answer at all (`errors`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from skythought import generate, grading, score, tasks, verifiers
-from skythought.core import metrics, progress, store
-from skythought.core.errors import UserError, plain
-from skythought.core.records import Problem, Trace, Verdict
+from skythought.core import progress, store
+from skythought.core.errors import UserError, plain, unknown
+from skythought.core.records import Problem, Trace
+from skythought.evaluating import answers as reading
+from skythought.evaluating import figures, votes
+from skythought.evaluating.answers import Answer
+from skythought.structure import loops
 
 SHOWN = ("accuracy", "low", "high", "n", "no_answer", "truncated", "errors", "mean_tokens")
+COMPARED = ("number", "math", "math_strict", "math_lenient", "choice")  # whose answers can be
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(generate.Config):
-    """Score a model on a task, with an interval."""
+    """Score a model on tasks, with intervals."""
 
+    by: str = ""
+    """Field of the problems to give accuracies by: subject, level, difficulty."""
     verifier: str = ""
     """Verifier to use in place of the task's own."""
     allow_unsafe_execution: bool = False
@@ -37,30 +46,90 @@ class Config(generate.Config):
 
 
 def run(config: Config) -> dict[str, Any]:
-    """Evaluate and print the score; returns it.
+    """Evaluate and print the scores; returns them, of several tasks by their names.
 
     Raises:
         UserError: as `measure`.
     """
+    several = parts(config)
+    for one in several.values():
+        if config.dry_run:
+            generate.ask(_asked(one), exact=True)
     if config.dry_run:
-        generate.ask(_asked(config), exact=True)
         return {}
-    result = measure(config)
-    title = f"{config.model or config.backend} on {config.task or config.input}"
-    table = Table(title=Text(plain(title)))
+    found = {name: measure(one) for name, one in several.items()}
+    model = config.model or config.backend
+    title = model if len(found) > 1 else f"{model} on {config.task or config.input}"
+    progress.console.print(table(title, found))
+    for name, result in found.items():
+        for line in remarks(result):
+            progress.say(f"{name}: {line}" if len(found) > 1 else line)
+    [first, *others] = found.values()
+    return found if others else first
+
+
+def parts(config: Config) -> dict[str, Config]:
+    """Give the config of each task named, whose folders lie in the result folder where several are.
+
+    Raises:
+        UserError: a task twice, or a copy of one dataset for several.
+    """
+    names = [name.strip() for name in config.task.split(",") if name.strip()]
+    if len(names) < 2 or Path(config.task).is_file():
+        return {config.task or config.input: config}
+    if config.data:
+        raise UserError(f"--data {config.data}: is a copy of one dataset, and several are named")
+    folders = [Path(name).stem if Path(name).is_file() else name for name in names]
+    safe = [name.replace("/", "_").replace(":", "_") for name in folders]
+    if len({*safe}) < len(names):
+        raise UserError(f"--task {config.task}: names a task twice")
+    return {
+        name: replace(config, task=name, result_dir=config.result_dir / folder)
+        for name, folder in zip(names, safe, strict=True)
+    }
+
+
+def table(title: str, found: dict[str, dict[str, Any]]) -> Table:
+    """Lay scores out for a terminal, one row for each task."""
+    made = Table(title=Text(plain(title)), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    if len(found) > 1:
+        made.add_column("task")
+    one = next(iter(found.values()))
+    voted = [(kind, k) for kind in ("pass_at", "cons_at") for k in list(one.get(kind, {}))[-1:]]
     for name in SHOWN:
-        table.add_column(name.replace("_", " "), justify="right")
-    shown = result | {"mean_tokens": round(result["mean_tokens"])}
-    table.add_row(*(f"{v:.3f}" if isinstance(v := shown[k], float) else str(v) for k in SHOWN))
-    progress.console.print(table)
+        made.add_column(name.replace("_", "\n"), justify="right")
+    for kind, k in voted:
+        made.add_column(f"{kind.removesuffix('_at')}@{k}", justify="right")
+    for name, result in found.items():
+        shown = result | {"mean_tokens": round(result["mean_tokens"])}
+        cells = [f"{v:.3f}" if isinstance(v := shown[k], float) else str(v) for k in SHOWN]
+        cells += [f"{v[0]:.3f}" if (v := result.get(kind, {}).get(k)) else "" for kind, k in voted]
+        made.add_row(*([Text(plain(name))] if len(found) > 1 else []), *cells)
+    return made
+
+
+def remarks(result: dict[str, Any]) -> list[str]:
+    """Say what a person has to know before believing a score."""
+    said = []
+    if result["chance"] and result["low"] <= result["chance"]:
+        said.append(f"not above chance, which is {result['chance']:.2f}")
+    if result["truncated"] * 10 > result["n"]:
+        share = result["truncated"] / result["n"]
+        said.append(f"{share:.0%} of the answers were cut off and count as wrong; raise max_tokens")
+    if result["loops"]:
+        loops_, end = ("answers", "end") if result["loops"] > 1 else ("answer", "ends")
+        said.append(f"{result['loops']:,} {loops_} {end} in saying the same again and again")
+    for label, row in result.get("by", {}).items():
+        ends = f"{row['low']:.3f} to {row['high']:.3f}"
+        said.append(f"{label or '(none)'}: {row['accuracy']:.3f} ({ends}), {row['problems']:,}")
     if not result["complete"]:
         n = result["errors"]
         answers, are, them = ("answer", "is", "it") if n == 1 else ("answers", "are", "them")
-        progress.say(
+        said.append(
             f"incomplete: {n:,} {answers} could not be had or graded and {are} in no score; run "
             f"the same command again to ask for {them}"
         )
-    return result
+    return said
 
 
 def _asked(config: Config) -> generate.Config:
@@ -85,63 +154,94 @@ def measure(config: Config, *, announce: bool = True) -> dict[str, Any]:
             allow_unsafe_execution=config.allow_unsafe_execution,
         )
     )
-    result = summary(config.result_dir)
+    result = summary(config.result_dir, by=config.by, verifier=config.verifier)
     text = msgspec.json.format(msgspec.json.encode(result), indent=1)
     store.write_whole(config.result_dir / "scores.json", text + b"\n")
     return result
 
 
-def summary(folder: Path) -> dict[str, Any]:
-    """Sum up a graded run folder: accuracy, its 95 % interval, and what it leaves out.
+def summary(folder: Path, *, by: str = "", verifier: str = "") -> dict[str, Any]:
+    """Sum up a graded run folder (`figures.summarize`), with what its task counts in thoughts.
 
-    The interval is Wilson's where each problem was asked once; of several samples per problem it is
-    a bootstrap over problems, because samples of one problem are alike.
+    Args:
+        folder: the run folder.
+        by: field of the problems to give accuracies by.
+        verifier: what graded it, where that is not the task's own.
 
     Raises:
-        UserError: nothing was graded.
+        UserError: nothing was graded, or no problem has the field.
     """
-    traces = {t.id: t for t in store.read(folder / "traces.jsonl", Trace)}
-    verdicts = {v.id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
-    graded = [(trace, verdicts[key]) for key, trace in traces.items() if key in verdicts]
-    by_problem: dict[str, list[bool]] = {}
-    for trace, verdict in graded:
-        if verdict.outcome != "error":
-            by_problem.setdefault(trace.problem_id, []).append(verdict.outcome == "correct")
-    if not by_problem:
-        why = graded[0][1].reason if graded else "there is none"
+    problems = reading.problems(folder)
+    inspected = Inspected(problems)
+    found = reading.read(folder, loops.loop, inspected.look)
+    if all(answer.outcome == "error" for answer in found):
+        why = found[0].why if found else "there is none"
         raise UserError(f"{folder}: no answer could be graded; the first: {why}")
-    n = sum(map(len, by_problem.values()))
-    means = [sum(right) / len(right) for right in by_problem.values()]
-    if n == len(means):
-        low, high = metrics.wilson(int(sum(means)), n)
-    else:
-        low, high = metrics.mean_interval([means])
-    counted = [trace for trace, verdict in graded if verdict.outcome != "error"]
-    return {
-        "accuracy": sum(means) / len(means),
-        "low": low,
-        "high": high,
-        "n": n,
-        "problems": len(means),
-        "no_answer": sum(verdict.outcome == "no_answer" for _, verdict in graded),
-        "truncated": sum(trace.finish == "length" for trace in counted),
-        "errors": len(graded) - n,
-        "mean_tokens": sum(trace.completion_tokens for trace in counted) / n,
-        "complete": len(graded) == n,
-        "inspected": _inspect(folder, counted),
-    }
+    first = next(iter(problems.values()), None)
+    result = figures.summarize(found, _votes(found, problems, verifier))
+    result["chance"] = _chance(first)
+    result["inspected"] = inspected.shares()
+    if by:
+        known = {name for problem in problems.values() for name in problem.extra}
+        if by not in known:
+            raise unknown("field in --by", by, known)
+        labels = {key: str(problem.extra.get(by, "")) for key, problem in problems.items()}
+        result["by"] = figures.by_label(found, labels)
+    return result
 
 
-def _inspect(folder: Path, traces: list[Trace]) -> dict[str, float]:
-    """Give the shares that the task counts in thoughts; nothing where it counts nothing."""
-    problems = {p.id: p for p in store.read(folder / "problems.jsonl", Problem)}
-    counts: dict[str, tuple[int, int]] = {}
-    for trace in traces:
-        problem = problems.get(trace.problem_id)
-        look = tasks.inspector(problem.task) if problem else None
-        if problem is None or look is None:
-            continue
-        for name, (hold, of) in look(problem.question, trace.thought).items():
-            before = counts.get(name, (0, 0))
-            counts[name] = before[0] + hold, before[1] + of
-    return {name: hold / of for name, (hold, of) in counts.items() if of}
+def _chance(problem: Problem | None) -> float:
+    if problem is None or problem.task.startswith(tasks.FILE):
+        choices = problem.extra.get("choices") if problem else None
+        return 1 / len(choices) if choices else 0.0
+    return tasks.get(problem.task).chance
+
+
+def _votes(
+    found: Sequence[Answer], problems: dict[str, Problem], verifier: str
+) -> dict[str, list[int]] | None:
+    """Number what the samples of each problem state; None where answers cannot be compared."""
+    said: dict[str, list[int]] = {}
+    for key, group in reading.by_problem(found).items():
+        problem = problems.get(key)
+        if problem is None:
+            return None
+        name = verifier or tasks.verifier_of(problem)
+        if name not in COMPARED:
+            return None
+        stated = [answer.said for answer in group]
+        said[key] = votes.number(stated, [a.right for a in group], alike(problem, name))
+    return said
+
+
+def alike(problem: Problem, verifier: str) -> Callable[[str, str], bool]:
+    """Make what says whether two answers to a problem mean the same to its verifier."""
+    check = verifiers.get(verifier).check
+
+    def same(one: str, other: str) -> bool:
+        asked = msgspec.structs.replace(problem, answer=one)
+        return check(asked, f"\\boxed{{{other}}}").outcome == "correct"
+
+    return same
+
+
+class Inspected:
+    """Counts what a task counts in thoughts, trace by trace; nothing where it counts nothing."""
+
+    def __init__(self, problems: dict[str, Problem]) -> None:
+        self.problems = problems
+        self.counts: dict[str, tuple[int, int]] = {}
+
+    def look(self, trace: Trace) -> None:
+        """Count in one trace."""
+        problem = self.problems.get(trace.problem_id)
+        inspect = tasks.inspector(problem.task) if problem else None
+        if problem is None or inspect is None:
+            return
+        for name, (hold, of) in inspect(problem.question, trace.thought).items():
+            before = self.counts.get(name, (0, 0))
+            self.counts[name] = before[0] + hold, before[1] + of
+
+    def shares(self) -> dict[str, float]:
+        """Give the shares of all that was seen."""
+        return {name: hold / of for name, (hold, of) in self.counts.items() if of}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from skythought import cli, evaluate, score, tasks
@@ -74,8 +76,18 @@ def test_known_answers_give_the_exact_score(tmp_path: Path) -> None:
         "errors": 0,
         "mean_tokens": sum(lengths) / 10,
         "complete": True,
+        "loops": 0,
+        "tokens": {
+            "median": statistics.median(lengths),
+            "p95": pytest.approx(np.quantile(lengths, 0.95)),
+            "right": statistics.mean(lengths[:5]),
+            "wrong": statistics.mean(lengths[5:]),
+        },
+        "at_budget": result["at_budget"],
+        "chance": 0.0,
         "inspected": {},
     }
+    assert result["at_budget"][-1]["accuracy"] == 0.5
     assert (round(low, 3), round(high, 3)) == (0.237, 0.763)
     assert saved(tmp_path) == result
     verdicts = store.read(tmp_path / "run" / "verdicts.jsonl", Verdict)

@@ -3,7 +3,7 @@
     core: errors, records, registry, provenance, jsonl
       -> core: all the rest; formulas
         -> tasks | verifiers | backends | perturbations | structure
-           | generating | curating | training | reporting
+           | generating | curating | training | evaluating | reporting
           -> verbs, grading, sifting, study, edits, rewriting
             -> cli
 
@@ -29,7 +29,7 @@ PACKAGE = ROOT / "skythought"
 
 NOUNS = (
     *("tasks", "verifiers", "backends", "perturbations", "structure"),
-    *("generating", "curating", "training", "reporting"),
+    *("generating", "curating", "training", "evaluating", "reporting"),
 )
 CORE = (
     *("store", "formats", "extraction", "steps", "shapes", "metrics", "progress", "audit"),

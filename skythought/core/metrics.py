@@ -86,6 +86,20 @@ def difference(a: ArrayLike, b: ArrayLike, seed: int = 0) -> Difference:
     return Difference(float(d.mean()), low, high, sign_flip(per_problem, seed), detectable)
 
 
+def pass_at_k(n: int, right: int, k: int) -> float:
+    """Estimate, without bias, how likely one of k samples is right, where `right` of n were.
+
+    1 - C(n - right, k) / C(n, k) (Chen et al. 2021, Evaluating Large Language Models Trained on
+    Code, formula 1).
+
+    Raises:
+        ValueError: k is not from 1 to n, or right not from 0 to n.
+    """
+    if not (1 <= k <= n and 0 <= right <= n):
+        raise ValueError(f"pass@{k} of {right} right among {n}")
+    return 1 - math.comb(n - right, k) / math.comb(n, k)
+
+
 def kappa(table: Sequence[Sequence[int]]) -> float:
     """Give Cohen's kappa of two raters, agreement beyond what their totals alone would give.
 
