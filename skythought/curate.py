@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, tee
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -41,7 +42,7 @@ from skythought.curating import (
     screening,
 )
 from skythought.curating.duplicates import Field
-from skythought.curating.facts import Facts, Place
+from skythought.curating.facts import Facts
 from skythought.curating.inputs import Input
 from skythought.sifting import Pick
 from skythought.tasks import benchmarks
@@ -144,7 +145,7 @@ def run(config: Config) -> dict[str, Any]:
             another config.
     """
     asked = _check(config)
-    inputs = [Input(path) for path in config.runs]
+    inputs = [Input(path, number) for number, path in enumerate(config.runs)]
     identity = {
         **_said(config),  # defaults are left out: a setting that is new changes no identity
         "inputs": [i.fingerprint() for i in inputs],
@@ -242,6 +243,7 @@ def _check(config: Config) -> _Asked:
         "fields": tuple(label.field for label in rules.labels),
         "scored": by_structure or config.prefer == "structured",
         "sketched": by_structure,
+        "paired": config.pairs == "shortest",
         "search": search,
     }
     return _Asked(reading, rules)
@@ -263,8 +265,10 @@ def _write(
 ) -> dict[str, Any]:
     """Read the chosen lines again and write them, with card, reasons and manifest beside."""
     dropped, shown = listings
-    picks = list(_picks(config, inputs, kept, dropped))
-    share = min(1.0, card.MEASURED / max(1, len(picks)))
+    paired = pairs.of_lengths(kept) if config.pairs == "shortest" else []
+    total = len(paired) if config.pairs == "shortest" else len(kept)
+    picks, asked = tee(_picks(config, inputs, kept, paired, dropped))
+    share = min(1.0, card.MEASURED / max(1, total))
     options = {"shape": config.to, "tokenizer": config.tokenizer, "share": share}
     tally = card.Tally()
     written: Counter[int] = Counter()  # examples of each input
@@ -274,9 +278,9 @@ def _write(
         with (
             Spread("skythought.sifting:writer", options, workers) as spread,
             exports.Writer(part, parquet=parquet) as out,
-            progress.bar(f"write {config.out.name}", len(picks)) as bar,
+            progress.bar(f"write {config.out.name}", total) as bar,
         ):
-            for pick, made in zip(picks, _made(spread, picks), strict=True):
+            for pick, made in zip(picks, _made(spread, asked), strict=True):
                 if isinstance(made, str):
                     dropped.add({"trace_id": pick.places[0].id, "reason": made}, made)
                 else:
@@ -313,29 +317,28 @@ def _told(reason: Reason) -> dict[str, Any]:
 
 
 def _picks(
-    config: Config, inputs: Sequence[Input], kept: Sequence[Facts], dropped: exports.Listing
+    config: Config,
+    inputs: Sequence[Input],
+    kept: Sequence[Facts],
+    paired: Sequence[tuple[Facts, Facts]],
+    dropped: exports.Listing,
 ) -> Iterator[Pick]:
     """Say what is to be written; traces that find no other to be paired with are dropped."""
-    of = {id(facts): number for number, given in enumerate(inputs) for facts in given.rows}
-
-    def place(facts: Facts) -> Place:
-        return deciding.place(inputs[of[id(facts)]], facts)
-
     if config.pairs != "shortest":
         for facts in kept:
-            yield Pick(config.pairs or "example", (place(facts),), of[id(facts)])
+            yield Pick(config.pairs or "example", (deciding.place(inputs, facts),), facts.given)
         return
-    paired: set[int] = set()
-    for chosen, rejected in pairs.of_lengths(kept):
-        paired |= {id(chosen), id(rejected)}
-        yield Pick("shortest", (place(chosen), place(rejected)), of[id(chosen)])
+    for pair in paired:
+        places = tuple(deciding.place(inputs, facts) for facts in pair)
+        yield Pick("shortest", places, pair[0].given)
+    together = {id(facts) for pair in paired for facts in pair}
     for facts in kept:
-        if id(facts) not in paired:
+        if id(facts) not in together:
             dropped.add({"trace_id": facts.id, "reason": ALONE_IN_PAIRS}, ALONE_IN_PAIRS)
 
 
-def _made(spread: Spread, picks: Sequence[Pick]) -> Iterator[tuple[bytes, card.Entry] | str]:
-    for batch in spread.over(picks[i : i + BATCH] for i in range(0, len(picks), BATCH)):
+def _made(spread: Spread, picks: Iterator[Pick]) -> Iterator[tuple[bytes, card.Entry] | str]:
+    for batch in spread.over(iter(lambda: list(islice(picks, BATCH)), [])):
         yield from batch
 
 

@@ -15,8 +15,8 @@ from skythought import structure
 from skythought.core import formats, jsonl, shapes, steps
 from skythought.core.errors import UserError, first_line, require
 from skythought.core.records import Example, Trace, digest
-from skythought.curating import card, duplicates, exports, pairs, screening, topics
-from skythought.curating.facts import Facts, Place, Unusable
+from skythought.curating import card, exports, pairs, screening, topics
+from skythought.curating.facts import Facts, Place, Unusable, packed
 from skythought.curating.filters import Filters, structure_score
 from skythought.curating.inputs import said
 
@@ -38,6 +38,7 @@ def reader(
     fields: tuple[str, ...] = (),
     scored: bool = False,
     sketched: bool = False,
+    paired: bool = False,
     search: screening.Search | None = None,
 ) -> Callable[[Read], list[Facts | Unusable]]:
     """Make what reads lines.
@@ -48,6 +49,7 @@ def reader(
         fields: fields of a row whose values are wanted.
         scored: whether the structure score is wanted.
         sketched: whether the sketch of the question is wanted.
+        paired: whether the hash of the prompt is wanted.
         search: what else is looked for: duplicates, and problems of benchmarks.
 
     Raises:
@@ -63,20 +65,19 @@ def reader(
         row = jsonl.decode_row(line.raw)
         trace = shapes.trace(row)
         asked = structure.question_of(trace)
-        taught = shapes.lesson(trace)
+        taught = packed(shapes.lesson(trace))
         found = Facts(
             file=file,
             offset=line.offset,
             size=len(line.raw),
             id=trace.id,
             problem=trace.problem_id if row.get("problem_id") else digest(asked.split()),
-            prompt=digest(trace.messages),
+            prompt=packed(digest(trace.messages)) if paired else b"",
             lesson=taught,
-            lessons=tuple(
-                taught if name == "example" else screening.lesson(trace, name)
+            lessons=b"".join(
+                taught if name == "example" else packed(screening.lesson(trace, name))
                 for name in search.fields
             ),
-            model=trace.model,
             finish=trace.finish,
             labels=tuple(said(row, name) for name in fields),
             topic=topics.sketch(asked) if sketched else b"",
@@ -88,21 +89,18 @@ def reader(
         if found.early:
             return found
         found.tokens = count(trace)
-        found.steps = len(steps.split(trace.thought))
+        n_steps = len(steps.split(trace.thought))
         measures = structure.measure(trace) if measuring else None
         if measures is not None and scored:
             found.score = structure_score(measures)
         found.late = "tag inside" if formats.closing(trace.thought, trace.answer) else ""
         found.late = found.late or filters.reason(
-            trace, tokens=found.tokens, steps=found.steps, measures=measures, own=own
+            trace, tokens=found.tokens, steps=n_steps, measures=measures, own=own
         )
         if not found.late and index is not None:
             found.hit = index.judge(trace)
         if not found.late and found.hit is None:
-            found.keys = tuple(
-                made.keys(made.runs(duplicates.text_of(trace, name))).tobytes()
-                for name, made in sketches.items()
-            )
+            found.keys = screening.keys(sketches, trace)
         return found
 
     def read(item: Read) -> list[Facts | Unusable]:

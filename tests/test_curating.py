@@ -15,9 +15,9 @@ import pytest
 
 from skythought.core import shapes, steps
 from skythought.core.errors import UserError
-from skythought.core.records import Example, Message, Trace
+from skythought.core.records import Example, Message, Trace, digest
 from skythought.curating import card, choosing, exports, filters, pairs, topics
-from skythought.curating.facts import Facts, histogram, outcomes
+from skythought.curating.facts import Facts, histogram, outcomes, packed
 from skythought.curating.filters import Filters
 
 TRACE = Trace(
@@ -43,10 +43,9 @@ def measured(**changes: Any) -> Any:
 
 
 def facts(key: str, problem: str = "p", **changes: Any) -> Facts:
-    given = {"file": 0, "offset": 0, "size": 1, "model": "m", "finish": "stop"}
-    return Facts(
-        id=key, problem=problem, prompt=problem, lesson=key, lessons=(key,), **{**given, **changes}
-    )
+    given = {"file": 0, "offset": 0, "size": 1, "finish": "stop", "prompt": problem.encode()}
+    taught = packed(digest(key))
+    return Facts(id=key, problem=problem, lesson=taught, lessons=taught, **{**given, **changes})
 
 
 def refuse_long(trace: Trace) -> str | None:

@@ -24,7 +24,7 @@ def rank(how: str, seed: int = 0) -> Callable[[Facts], tuple[float, str]]:
     """
 
     def key(facts: Facts) -> tuple[float, str]:
-        tie = digest(seed, facts.lesson)
+        tie = digest(seed, facts.lesson.hex())
         if how == "random":
             return 0.0, tie
         by = {"shortest": facts.tokens, "longest": -facts.tokens}

@@ -10,10 +10,10 @@ limit.
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import msgspec
 
@@ -21,9 +21,9 @@ from skythought.core import jsonl, shapes
 from skythought.core.labels import Labelled, within
 from skythought.core.records import Trace
 from skythought.curating import Reason, choosing
-from skythought.curating.facts import Facts, Place
+from skythought.curating.facts import HASH, Facts, Place
 from skythought.curating.inputs import Input
-from skythought.curating.screening import Search, Twins
+from skythought.curating.screening import Search, Twins, alone
 
 Ends = tuple[float | None, float | None]
 
@@ -46,48 +46,54 @@ class Rules:
 
     def decide(self, inputs: Sequence[Input]) -> Iterator[tuple[Facts, Reason | None]]:
         """Give each trace the reason to leave it out, or None, in order."""
-        found = list(self._judged(inputs))
-        left = [facts for facts, reason in found if reason is None]
-        out: dict[int, Reason] = {}
+        rows = [facts for given in inputs for facts in given.rows]
+        reasons = list(self._judged(inputs, rows))
         for kind, keep in (
             ("per-problem cap", self._capped),
             ("not selected", self._selected),
             ("limit", lambda some: some[: self.limit]),
         ):
+            left = [facts for facts, reason in zip(rows, reasons, strict=True) if reason is None]
             chosen = keep(left)
-            stay = set(map(id, chosen))
-            out |= {id(facts): Reason(kind, kind) for facts in left if id(facts) not in stay}
-            left = chosen
-        for facts, reason in found:
-            yield facts, reason or out.get(id(facts))
+            if len(chosen) == len(left):
+                continue
+            stay, out = set(map(id, chosen)), Reason(kind, kind)
+            reasons = [
+                reason or (None if id(facts) in stay else out)
+                for facts, reason in zip(rows, reasons, strict=True)
+            ]
+        return zip(rows, reasons, strict=True)
 
-    def _judged(self, inputs: Sequence[Input]) -> Iterator[tuple[Facts, Reason | None]]:
-        """Give the reasons of each trace by itself and of its likes."""
+    def _judged(self, inputs: Sequence[Input], rows: Sequence[Facts]) -> Iterator[Reason | None]:
+        """Give the reason of each trace by itself and by its likes."""
         rates = pass_rates(inputs) if self.pass_rate else {}
-        known: dict[str, str] = {}
-        files = [(given, facts) for given in inputs for facts in given.rows]
-        kept = array("q")  # numbers of those that near-duplicates are looked for among
-        twins = Twins(self.search, lambda n: read(*files[kept[n]]))
+        known: dict[bytes, str] = {}
+        _forget_lonely(rows)
+        kept: list[Facts] = []  # those that near-duplicates are looked for among
+        twins = Twins(self.search, lambda n: read(inputs, kept[n]))
         labels: dict[str, tuple[str, ...]] = {}
-        last: Input | None = None
-        for number, (given, facts) in enumerate(files):
-            if given is not last:
-                labels, last = given.labels([label.field for label in self.labels]), given
+        last = -1
+        for facts in rows:
+            if facts.given != last:
+                last = facts.given
+                labels = inputs[last].labels([label.field for label in self.labels])
             of_problem = labels.get(facts.problem, ("",) * len(facts.labels))
             said = [a or b for a, b in zip(of_problem, facts.labels, strict=True)]
             reason = self._alone(facts, said, rates)
             if reason is None and not self.keep_duplicates:
-                first = next((known[name] for name in facts.lessons if name in known), None)
+                taught = _hashes(facts.lessons)
+                first = next((known[name] for name in taught if name in known), None)
                 if first is not None:
                     reason = Reason("duplicate", f"duplicate of {first}")
             if reason is None and facts.keys:
-                reason = twins.reason(facts.keys, lambda: read(given, facts))  # noqa: B023 - now
+                reason = twins.reason(facts.keys, lambda: read(inputs, facts))  # noqa: B023 - now
             if reason is None:
-                known.update(dict.fromkeys(facts.lessons, facts.id))
+                known.update(dict.fromkeys(_hashes(facts.lessons), facts.id))
                 if facts.keys:
                     twins.keep(facts.keys)
-                    kept.append(number)
-            yield facts, reason
+                    kept.append(facts)
+            facts.keys = b""
+            yield reason
 
     def _alone(
         self, facts: Facts, labels: Sequence[str], rates: dict[str, float | None]
@@ -98,7 +104,7 @@ class Rules:
         kind = kind or facts.late or _label(labels, self.labels)
         if not kind and self.pass_rate is not None:
             kind = _rate(rates[facts.problem], self.pass_rate)
-        return Reason(kind, kind) if kind else None
+        return _reason(kind) if kind else None
 
     def _capped(self, found: list[Facts]) -> list[Facts]:
         if self.per_problem is None:
@@ -111,19 +117,37 @@ class Rules:
         return choosing.select(found, self.select, self.by, self.seed)
 
 
-def place(given: Input, facts: Facts) -> Place:
+@cache
+def _reason(kind: str) -> Reason:
+    """Give the one reason of a kind that says all by its name."""
+    return Reason(kind, kind)
+
+
+def _hashes(packed: bytes) -> list[bytes]:
+    return [packed[at : at + HASH] for at in range(0, len(packed), HASH)]
+
+
+def _forget_lonely(rows: Sequence[Facts]) -> None:
+    """Forget the keys of texts that are like no other one."""
+    sketched = [facts for facts in rows if facts.keys]
+    for facts, lonely in zip(sketched, alone([f.keys for f in sketched]), strict=True):
+        if lonely:
+            facts.keys = b""
+
+
+def place(inputs: Sequence[Input], facts: Facts) -> Place:
     """Say where a trace lies."""
-    file = given.files[facts.file]
+    file = inputs[facts.given].files[facts.file]
     return Place(file, facts.offset, facts.size, facts.id, facts.outcome, facts.problem)
 
 
-def read(given: Input, facts: Facts) -> Trace:
+def read(inputs: Sequence[Input], facts: Facts) -> Trace:
     """Read a trace again, with the id it has here.
 
     Raises:
         UserError: the file is not there any more.
     """
-    found = shapes.trace(jsonl.decode_row(place(given, facts).read()))
+    found = shapes.trace(jsonl.decode_row(place(inputs, facts).read()))
     return msgspec.structs.replace(found, id=facts.id)
 
 

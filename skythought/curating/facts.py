@@ -14,6 +14,13 @@ from skythought.core import jsonl
 from skythought.core.errors import UserError
 from skythought.curating.contamination import Hit
 
+HASH = 8  # bytes of a hash
+
+
+def packed(digest: str) -> bytes:
+    """Hold a hash of hex digits (`records.digest`) as the bytes it writes."""
+    return bytes.fromhex(digest)
+
 
 class Facts(msgspec.Struct, gc=False):
     """One trace, without its text."""
@@ -23,19 +30,18 @@ class Facts(msgspec.Struct, gc=False):
     size: int  # of the line in bytes
     id: str
     problem: str  # its id; of a row that names none, a hash of the question
-    prompt: str  # hash of the prompt
-    lesson: str  # hash of what it teaches: `shapes.lesson`
-    lessons: tuple[str, ...]  # hashes of what is compared for duplicates, one for each field
-    model: str
+    lesson: bytes  # hash of what it teaches: `shapes.lesson`
+    lessons: bytes  # hashes of what is compared for duplicates, `HASH` bytes for each field
     finish: str
+    given: int = 0  # which of the inputs
+    prompt: bytes = b""  # hash of the prompt, where pairs are made
     tokens: int = 0  # of the completion
-    steps: int = 0
     score: float = 0.0  # structure score; 0 where it was not measured
     early: str = ""  # why it is left out whatever its verdict
     late: str = ""  # why it is left out by its own text
     labels: tuple[str, ...] = ()  # what the row says in the fields asked for
     topic: bytes = b""  # sketch of the question: `topics.sketch`
-    keys: tuple[bytes, ...] = ()  # for `NearDuplicates`, one for each field
+    keys: bytes = b""  # for `screening.Twins`: the keys of each field
     hit: Hit | None = None  # the problem of a benchmark that it answers
     outcome: str = ""  # of its verdict; "" where it has none
 

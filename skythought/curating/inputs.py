@@ -29,6 +29,7 @@ class Input:
     """A run folder or a file of traces, and what was read of it."""
 
     path: Path
+    number: int = 0  # among the inputs
     files: list[Path] = field(default_factory=list)
     verdicts: dict[str, str] = field(default_factory=dict)
     rows: list[Facts] = field(default_factory=list)
@@ -112,13 +113,13 @@ class Input:
                         self.unusable.append(facts)
                         continue
                     if not self.path.is_dir():
-                        facts.id = shapes.own_id(facts.id, facts.lesson, seen)
+                        facts.id = shapes.own_id(facts.id, facts.lesson.hex(), seen)
                         seen[facts.id] = facts.finish
                     if facts.hit is not None:
                         tell(Found(trace_id=facts.id, hit=facts.hit))
                         bare = {"benchmark_text": "", "row_text": ""}
                         facts.hit = msgspec.structs.replace(facts.hit, **bare)
-                    facts.model, facts.finish = sys.intern(facts.model), sys.intern(facts.finish)
+                    facts.given, facts.finish = self.number, sys.intern(facts.finish)
                     facts.early, facts.late = sys.intern(facts.early), sys.intern(facts.late)
                     facts.outcome = self.verdicts.get(facts.id, "")
                     found[facts.id] = facts

@@ -39,7 +39,7 @@ def of_lengths(found: Sequence[Facts], n: int | None = None) -> list[tuple[Facts
 
     At most n pairs of a prompt; the chosen one is shorter by a tenth at least.
     """
-    groups: defaultdict[str, list[Facts]] = defaultdict(list)
+    groups: defaultdict[bytes, list[Facts]] = defaultdict(list)
     for facts in found:
         groups[facts.prompt].append(facts)
     pairs = []
