@@ -15,8 +15,9 @@ from skythought import cli, curate
 from skythought.core import jsonl, shapes, store
 from skythought.core.errors import UserError
 from skythought.core.records import Example, Message, Trace
-from skythought.curating import duplicates
+from skythought.curating import duplicates, screening
 from skythought.curating.duplicates import NearDuplicates, Sketches, banded, jaccard, text_of
+from skythought.curating.screening import Search
 
 VOCABULARY = [f"w{i}" for i in range(3000)]
 
@@ -129,6 +130,36 @@ def test_a_key_of_many_texts_stays_cheap() -> None:
     assert {*range(duplicates.CROWD), 499} <= set(found)
     assert len(found) < 2 * duplicates.CROWD
     assert np.count_nonzero(table._places >= 0) <= 2 * duplicates.CROWD + 500
+
+
+def test_only_a_key_that_comes_again_can_tell() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        table = rng.integers(0, 9, (12, 6), dtype=np.uint32)  # 0: a text without words
+        table[0] = 0
+        expected = [
+            not any(
+                key and key == other[place]
+                for number, other in enumerate(table)
+                for place, key in enumerate(own)
+                if number != at
+            )
+            for at, own in enumerate(table)
+        ]
+        assert screening.alone([row.tobytes() for row in table]).tolist() == expected
+        assert expected[0]
+    assert not len(screening.alone([]))
+
+
+def test_keys_of_several_texts_lie_behind_each_other() -> None:
+    pytest.importorskip("rensa", reason="needs skythought[curate]")
+    sketches = Search(near=0.8, fields=("question", "response")).sketches()
+    bands = sketches["question"].bands
+    both = screening.keys(sketches, TRACES[0])
+    silent = screening.keys(sketches, trace("s", "?", LONG))
+    assert len(both) == len(silent) == 2 * 4 * bands
+    assert silent[: 4 * bands] == bytes(4 * bands)
+    assert any(silent[4 * bands :])
 
 
 def test_rensa_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
