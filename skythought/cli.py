@@ -32,6 +32,7 @@ VERBS = {
     "analyze": ("skythought.analyze", "measure the structure of traces: steps, roles, loops"),
     "train": ("skythought.train", "fine-tune a model on demonstrations, LoRA or full"),
     "evaluate": ("skythought.evaluate", "score a model on a task, with an interval"),
+    "compare": ("skythought.compare", "compare two runs problem by problem, with a paired test"),
     "report": ("skythought.report", "turn the folders of a study into tables and a page"),
     "reproduce": ("skythought.reproduce", "run a whole study, from problems to report"),
 }

@@ -318,6 +318,8 @@ def collect(
         work = Work(problems, asked, found.finished)
         if whole.more:
             progress.say(f"{folder}: {folders.beyond(whole)}")
+        if work.missing:
+            store.note(folder, "engines", getattr(backend, "runs_on", type(backend).__name__))
         if work.missing and announce:
             plan.say(folder, work, found, money, backend, why)
         try:

@@ -40,7 +40,7 @@ BACKENDS = {
 
 
 class Backend(Protocol):
-    """What every backend offers."""
+    """What every backend offers; `runs_on`, where there is one, says what moves last digits."""
 
     identity: str
 

@@ -247,6 +247,7 @@ class HuggingFace:
             raise UserError(f"max_batch={max_batch}: give 1 or more")
         self.model, self.tokenizer, self.identity = load(model, dtype, base)
         self.model.to(self.device).eval()
+        self.runs_on = f"hf, {str(self.model.dtype).removeprefix('torch.')}, {self.device}"
 
     def complete(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield completions as they end; prompts of similar length share a batch.

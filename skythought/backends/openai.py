@@ -75,6 +75,7 @@ class OpenAI:
         self.identity = model
         self.url = f"{_checked(base_url)}/chat/completions"
         self.host = urlsplit(base_url).hostname or ""
+        self.runs_on = f"openai, {self.host}"
         self.extra_body = chat.read_extra(extra_body)
         self.continues = not is_openai(base_url)
         self.key_env = api_key_env or (KEY if is_openai(base_url) else "")

@@ -77,6 +77,7 @@ class Ray:
             wait=wait,
         )
         self.identity = self.crew.identity
+        self.runs_on = f"ray, {inner}"
 
     def complete(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield completions as they end on any node.

@@ -117,6 +117,7 @@ class VLLM:
             **{name: value for name, value in given.items() if value is not None},
         }
         self.arguments |= _read_engine_args(engine_args, self.arguments)
+        self.runs_on = f"vllm, {self.arguments['dtype']}"
         self.inside: set[str] = set()  # requests in the engine
         self.engine: Any = None
         self.told = False  # that answers may be cut by the context

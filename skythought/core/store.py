@@ -254,6 +254,16 @@ def claim(folder: Path, stage: str, config: dict[str, Any], sizes: Collection[st
     write_whole(folder / "manifest.json", msgspec.json.format(msgspec.json.encode(facts), indent=1))
 
 
+def note(folder: Path, name: str, value: str) -> None:
+    """Add a value to a list of the manifest that is no part of the config, once."""
+    facts = manifest(folder)
+    noted = facts.get(name, [])
+    if value not in noted:
+        facts[name] = [*noted, value]
+        text = msgspec.json.format(msgspec.json.encode(facts), indent=1)
+        write_whole(folder / "manifest.json", text)
+
+
 def is_done(folder: Path) -> bool:
     """Say whether the run in this folder was finished."""
     return (folder / "manifest.json").exists() and bool(manifest(folder).get("done"))
