@@ -248,7 +248,20 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message], prefill: str = "") -
     return ids
 
 
+class Rendered(NamedTuple):
+    """What the assistant says after a prompt, as the model sees it."""
+
+    ids: list[int]
+    text: str
+    offsets: list[tuple[int, int]] | None  # of every token in the text; None where unknown
+
+
 def completion_ids(tokenizer: Any, messages: Sequence[Message], completion: str) -> list[int]:
+    """Give the ids of `render_completion`."""
+    return render_completion(tokenizer, messages, completion).ids
+
+
+def render_completion(tokenizer: Any, messages: Sequence[Message], completion: str) -> Rendered:
     """Render what the assistant says after `prompt_ids`, up to the token that ends its turn.
 
     That token is the last id given back: it is learned too.
@@ -257,11 +270,16 @@ def completion_ids(tokenizer: Any, messages: Sequence[Message], completion: str)
         UserError: as `completion_text`.
     """
     text = completion_text(tokenizer, messages, completion)
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    located = bool(getattr(tokenizer, "is_fast", False))
+    read = tokenizer(text, add_special_tokens=False, return_offsets_mapping=located)
+    ids: list[int] = read["input_ids"]
+    offsets: list[tuple[int, int]] | None = read["offset_mapping"] if located else None
     if tokenizer.eos_token_id in ids:
         last = len(ids) - ids[::-1].index(tokenizer.eos_token_id)
-        return ids[:last]
-    return [*ids, tokenizer.eos_token_id]
+        return Rendered(ids[:last], text, offsets and offsets[:last])
+    return Rendered(
+        [*ids, tokenizer.eos_token_id], text, offsets and [*offsets, (len(text), len(text))]
+    )
 
 
 def completion_text(tokenizer: Any, messages: Sequence[Message], completion: str) -> str:

@@ -51,11 +51,29 @@ KEYWORDS = (
     "make sure",
 )
 
-KEYWORD = re.compile(
-    rf"(?=[{''.join(sorted({k[0] for k in KEYWORDS}))}])"  # most places are seen not to begin one
-    r"\b(?:" + "|".join(re.escape(k) for k in sorted(KEYWORDS, key=len, reverse=True)) + r")\b",
-    re.IGNORECASE,
+# Words that connect one thought with the next. Those with another common use are left out: "first",
+# "next", "right", "well".
+CONNECTIVES = (
+    *("okay", "ok", "alright", "all right", "yes", "yeah", "yep"),
+    *("so", "thus", "hence", "therefore", "because", "since", "in conclusion"),
+    *("then", "now", "also", "firstly", "secondly", "finally"),
+    *("instead", "similarly", "likewise", "on the other hand"),
+    *("let me", "let's", "let us"),
 )
+
+
+def _any_of(words: Sequence[str]) -> re.Pattern[str]:
+    """Match whole words, the longest where several begin."""
+    longest = sorted(words, key=len, reverse=True)
+    return re.compile(
+        rf"(?=[{''.join(sorted({word[0] for word in words}))}])"  # most places begin none
+        r"\b(?:" + "|".join(map(re.escape, longest)) + r")\b",
+        re.IGNORECASE,
+    )
+
+
+KEYWORD = _any_of(KEYWORDS)
+DISCOURSE = _any_of((*KEYWORDS, *CONNECTIVES))
 
 
 GAP = re.compile(r"\n[^\S\n]*\n\s*")

@@ -23,6 +23,7 @@ class Rows(NamedTuple):
     labels: list[list[int]]  # the token where the loss is taken, -100 elsewhere
     truncated: int  # rows cut at max_length
     dropped: int  # rows of which nothing of the completion was left
+    kinds: list[list[int]]  # what each token is for (`split.KINDS`); empty where nobody can say
 
     @property
     def n_tokens(self) -> int:
@@ -74,12 +75,16 @@ def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Ro
     Raises:
         UserError: no examples, or none of which anything is left after cutting at `max_length`.
     """
+    from skythought.training import split
+
     ids: list[list[int]] = []
     labels: list[list[int]] = []
+    kinds: list[list[int]] = []
     truncated = dropped = 0
     for example in examples:
         prompt = formats.prompt_ids(tokenizer, example.messages)
-        completion = formats.completion_ids(tokenizer, example.messages, example.completion)
+        rendered = formats.render_completion(tokenizer, example.messages, example.completion)
+        completion = rendered.ids
         if len(prompt) >= max_length:
             dropped += 1
             continue
@@ -87,6 +92,8 @@ def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Ro
         truncated += len(whole) > max_length
         ids.append(whole[:max_length])
         labels.append(([IGNORED] * len(prompt) + completion)[:max_length])
+        if (of := split.of_tokens(tokenizer, rendered)) is not None:
+            kinds.append(([split.NONE] * len(prompt) + of)[:max_length])
     if not ids and not dropped:
         raise UserError("the dataset is empty; nothing to train on")
     if not ids or truncated == len(ids):
@@ -94,4 +101,4 @@ def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Ro
             f"all {len(ids) + dropped} samples are longer than --max-length {max_length}, so no "
             "answer would ever be seen; raise --max-length"
         )
-    return Rows(ids, labels, truncated, dropped)
+    return Rows(ids, labels, truncated, dropped, kinds)
