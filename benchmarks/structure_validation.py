@@ -28,10 +28,11 @@ from typing import NamedTuple
 import numpy as np
 from structure_fit import even, fit, question, see_all
 
-from skythought import perturbations
+from skythought import likelihoods, perturbations
 from skythought.core import shapes, steps
 from skythought.core.records import Trace
 from skythought.structure import consistency, likelihood, weights
+from skythought.structure.scorers import Pair, Scorer
 
 LEVELS = {
     **dict.fromkeys(("shuffle", "insert", "delete"), (0.33, 0.67, 1.0)),
@@ -247,11 +248,11 @@ def leave_out(traces: Sequence[Trace], seeds: Sequence[int]) -> Iterator[str]:
 class Remembered:
     """A scorer that asks no pair twice: copies of a thought share most of theirs."""
 
-    def __init__(self, scorer: likelihood.Scorer) -> None:
+    def __init__(self, scorer: Scorer) -> None:
         self.scorer = scorer
-        self.known: dict[tuple[str, str], float] = {}
+        self.known: dict[Pair, float] = {}
 
-    def logprobs(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    def logprobs(self, pairs: Sequence[Pair]) -> list[float]:
         """Ask for the pairs that are new."""
         new = [pair for pair in dict.fromkeys(pairs) if pair not in self.known]
         self.known.update(zip(new, self.scorer.logprobs(new), strict=True))
@@ -263,7 +264,8 @@ def by_model(traces: Sequence[Trace], model: str, n: int, seconds: float) -> Ite
     levels = dict.fromkeys(("shuffle", "insert", "delete"), (0.67,)) | {"digits": (0.5,)}
     short = [t for t in traces if 5 <= len(steps.split(t.thought)) <= 9]
     chosen = random.Random(0).sample(short, min(n, len(short)))
-    local = likelihood.Local(model, context=48, continuation=24)
+    comparison = likelihood.Comparison(context=200, continuation=100)
+    local = likelihoods.local(model)
     readings: dict[str, Callable[[Sequence[likelihood.Judged]], float]] = {
         "share of steps whose own predecessor is best": lambda j: float(
             np.mean([s.best for s in j])
@@ -278,7 +280,9 @@ def by_model(traces: Sequence[Trace], model: str, n: int, seconds: float) -> Ite
             break
         asker = Remembered(local)
         for kind, fraction, parts in copies(trace, traces, (0,), levels):
-            if judged := likelihood.judge(parts, asker, question=question(trace)):
+            if judged := likelihood.judge(
+                parts, asker, question=question(trace), comparison=comparison
+            ):
                 for name, reading in readings.items():
                     value = reading(judged)
                     scores[name].append(named(trace, kind, fraction, value, len(parts)))

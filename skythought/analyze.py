@@ -5,14 +5,15 @@
 Reads every shape of trace or training data and changes nothing in it. Writes into the folder:
 `measures.jsonl` (one row per trace), `steps.jsonl` (one per step), `statements.jsonl` (one per
 equation or comparison, and whether it holds), `unparsed.jsonl` (rows and requests that could not be
-read, with the reason), `summary.json`, `summary.md`, and the plots as SVG. Needs no model. Memory
-does not grow with the number of traces.
+read, with the reason), `summary.json`, `summary.md`, and the plots as SVG. Needs no model; with
+--scorer, one says how likely each step is after its own predecessor. Memory does not grow with the
+number of traces.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,10 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import tyro
 
-from skythought import structure
+from skythought import likelihoods, structure
 from skythought.core import progress, shapes, spread, store
 from skythought.core.errors import UserError, first_line, require
+from skythought.likelihoods import Likelihoods, Thought
 from skythought.reporting import anatomy
 from skythought.structure.roles import LETTERS
 from skythought.structure.summary import Summary
@@ -37,7 +39,7 @@ from skythought.structure.tables import (
     encode,
 )
 
-RULES = "structure@1"  # changes with what is measured, so that old tables are not taken for new
+RULES = "structure@2"  # changes with what is measured, so that old tables are not taken for new
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +56,14 @@ class Config:
     """Of the tables; parquet needs pip install 'skythought[parquet]'."""
     tokenizer: str = ""
     """Model whose tokenizer counts tokens; else what a trace says, else words, digits and signs."""
+    scorer: str = ""
+    """Language model that judges which steps follow: a folder, hub name or mini, or URL#MODEL of a
+    server that echoes prompts with log-probabilities."""
+    scorer_args: str = ""
+    """Its options, k=v,k=v: dtype, device, batch, or api_key_env, concurrency, timeout, retries;
+    and what is compared: others, most, context, continuation, seed."""
     workers: int = 0
-    """Processes; 0 is one for each core."""
+    """Processes; 0 is one for each core. The scorer runs in one."""
 
 
 class Seen(NamedTuple):
@@ -65,14 +73,17 @@ class Seen(NamedTuple):
     tables: dict[str, bytes | Rows]
     unparsed: list[dict[str, str]]
     summary: Summary
+    # What a scorer is to judge first; the table of traces and the summary are then made after it.
+    measures: list[structure.Measures]
+    thoughts: list[Thought]
 
 
 def run(config: Config) -> dict[str, Any]:
     """Analyze; returns what summary.json holds.
 
     Raises:
-        UserError: no input, no trace in it, a table or tokenizer that does not exist, or a folder
-            of other settings or another input.
+        UserError: no input, no trace in it, a table, tokenizer or scorer that does not exist, or
+            a folder of other settings or another input.
     """
     if config.workers < 0:
         raise UserError(f"--workers {config.workers}: give 0 (one for each core) or more")
@@ -82,23 +93,27 @@ def run(config: Config) -> dict[str, Any]:
     sources = shapes.files(config.input)
     if config.out.resolve() in [path.resolve().parent for path in sources]:
         raise UserError(f"{config.out}: the input lies there; give another folder to write to")
+    if config.scorer_args and not config.scorer:
+        raise UserError("--scorer-args without --scorer: which model? give --scorer too")
+    scorer = likelihoods.model(config.scorer, config.scorer_args) if config.scorer else None
     identity = {
         "rules": RULES,
         "input": store.hash_files(sources),
         "tables": tables,
         "format": config.format,
         "tokenizer": config.tokenizer,
+        "scorer": scorer.identity if scorer else None,
     }
     path = config.out / "summary.json"
     if store.owns(config.out, "analyze", identity) and store.is_done(config.out):
         progress.say(f"{config.out}: made already with these settings")
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    summary, unparsed = _stream(
-        config, sources, tables, partial(store.claim, config.out, "analyze", identity)
-    )
+    claim = partial(store.claim, config.out, "analyze", identity)
+    summary, unparsed = _stream(config, sources, tables, scorer, claim)
     described = {
         "source": ", ".join(file.name for file in sources),
         "rules": RULES,
+        "scorer": identity["scorer"],
         "letters": dict(LETTERS),
         "unparsed": unparsed,
         **summary.describe(),
@@ -128,11 +143,22 @@ def chosen(tables: str) -> list[str]:
 
 
 def _stream(
-    config: Config, sources: Sequence[Path], tables: Sequence[str], claim: Callable[[], None]
+    config: Config,
+    sources: Sequence[Path],
+    tables: Sequence[str],
+    scorer: likelihoods.Model | None,
+    claim: Callable[[], None],
 ) -> tuple[Summary, int]:
     """Write the tables batch after batch, and claim the folder when all of them are whole."""
     summary, unparsed, first = Summary(), 0, ""
-    options = {"tables": [*tables], "form": config.format, "tokenizer": config.tokenizer}
+    options = {
+        "tables": [*tables],
+        "form": config.format,
+        "tokenizer": config.tokenizer,
+        "scored": scorer is not None,
+    }
+    answers = config.out / "likelihoods.jsonl"
+    made = scorer and Likelihoods(answers, scorer.load(), scorer.comparison, claim)
     total = sum(_count_lines(file) for file in sources)
     left = config.out / "unparsed.jsonl"
     part = left.with_name(left.name + ".part")
@@ -143,8 +169,11 @@ def _stream(
         failed = stack.enter_context(store.Appender(part))
         target = "skythought.analyze:reader"
         workers = stack.enter_context(spread.Spread(target, options, config.workers))
+        judge = stack.enter_context(made or nullcontext())
         bar = stack.enter_context(progress.bar("analyze", total))
         for seen in workers.over(shapes.batches(config.input)):
+            if judge is not None:
+                seen = _judged(seen, judge, tables, config.format, bar)
             for name, rows in seen.tables.items():
                 out[name].add(rows)
             for row in seen.unparsed:
@@ -163,16 +192,43 @@ def _stream(
     return summary, unparsed
 
 
+def _judged(
+    seen: Seen, judge: Likelihoods, tables: Sequence[str], form: Format, bar: progress.Bar
+) -> Seen:
+    """Put in what a scorer says of each trace."""
+    measures: list[structure.Measures] = []
+    for values in judge.of(seen.thoughts):
+        for value in values:
+            row = seen.measures[len(measures)]
+            measures.append(msgspec.structs.replace(row, likelihood=value))
+        bar.advance(len(values))
+    summary = Summary()
+    for row in measures:
+        summary.add(row)
+    made = {"traces": encode(measures, form)} if "traces" in tables else {}
+    left = seen.lines - len(measures)
+    return seen._replace(lines=left, tables=seen.tables | made, summary=summary)
+
+
 def reader(
-    tables: Sequence[str], form: Format, tokenizer: str
+    tables: Sequence[str], form: Format, tokenizer: str, scored: bool = False
 ) -> Callable[[Sequence[shapes.Line]], Seen]:
-    """Make the function that analyzes a batch of lines, in a worker."""
+    """Make the function that analyzes a batch of lines, in a worker.
+
+    Args:
+        tables: those to write.
+        form: of the tables.
+        tokenizer: model whose tokenizer counts; "" for none.
+        scored: leave the measures of traces open, for a scorer to be asked.
+    """
     count = token_counter(tokenizer) if tokenizer else None
 
     def analyze(lines: Sequence[shapes.Line]) -> Seen:
         rows: dict[str, list[msgspec.Struct]] = {name: [] for name in tables}
         unparsed: list[dict[str, str]] = []
         summary = Summary()
+        opened: list[structure.Measures] = []
+        thoughts: list[Thought] = []
         for line in lines:
             try:
                 trace = shapes.read_line(line)
@@ -185,8 +241,13 @@ def reader(
                 continue
             parts = structure.read(trace)
             measures = structure.measure(trace, parts, count)
-            summary.add(measures)
-            if "traces" in rows:
+            if scored:
+                texts = [part.text for part in parts]
+                thoughts.append(Thought(trace.id, structure.question_of(trace), texts))
+                opened.append(measures)
+            else:
+                summary.add(measures)
+            if "traces" in rows and not scored:
                 rows["traces"].append(measures)
             if "steps" in rows:
                 rows["steps"] += (step_row(trace.id, i, part) for i, part in enumerate(parts))
@@ -194,7 +255,7 @@ def reader(
                 for i, part in enumerate(parts):
                     rows["statements"] += statement_rows(trace.id, i, part)
         encoded = {name: encode(found, form) for name, found in rows.items()}
-        return Seen(len(lines), encoded, unparsed, summary)
+        return Seen(len(lines), encoded, unparsed, summary, opened, thoughts)
 
     return analyze
 

@@ -4,7 +4,7 @@
       -> core: all the rest; formulas
         -> tasks | verifiers | backends | perturbations | structure
            | generating | curating | training | evaluating | reporting
-          -> verbs, grading, sifting, study, edits, rewriting
+          -> verbs, grading, sifting, study, edits, rewriting, likelihoods
             -> cli
 
 A module imports from its own layer or those above it in this picture; noun folders do not import
@@ -41,7 +41,7 @@ LAYERS = (
     tuple(f"core.{name}" for name in ("errors", "records", "registry", "provenance", "jsonl")),
     ("formulas", *(f"core.{name}" for name in CORE)),
     NOUNS,
-    (*cli.VERBS, "grading", "sifting", "study", "edits", "rewriting"),
+    (*cli.VERBS, "grading", "sifting", "study", "edits", "rewriting", "likelihoods"),
     ("cli",),
     ("__main__",),
 )

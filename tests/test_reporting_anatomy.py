@@ -29,7 +29,7 @@ def described(*models: str, thought: str = THOUGHT) -> dict[str, Any]:
             answer="\\boxed{6}",
         )
         found.add(measure(trace))
-    source = {"source": "in.jsonl", "letters": dict(LETTERS), "unparsed": 0}
+    source = {"source": "in.jsonl", "letters": dict(LETTERS), "unparsed": 0, "scorer": None}
     return {**source, **found.describe()}
 
 

@@ -105,19 +105,22 @@ def find(model: str, base: str = "") -> Found:
     return Found(base, folder, str(folder) if own else "", name)
 
 
-def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str]:
+def load(
+    model: str, dtype: str = "auto", base: str = "", *, chat: bool = True
+) -> tuple[Any, Any, str]:
     """Load (model, tokenizer, identity); an adapter folder is merged into its base.
 
     Args:
         model: folder, hub name, `mini`, or the folder of an adapter.
         dtype: type of the weights; "auto" is the one they are stored in.
         base: base of an adapter, in place of the one it names.
+        chat: refuse a model without a chat template.
 
     Raises:
         UserError: nothing loadable under this name, or no chat template.
     """
     found = find(model, base)
-    net, tokenizer = pretrained(found.base, dtype, found.tokenizer)
+    net, tokenizer = pretrained(found.base, dtype, found.tokenizer, chat=chat)
     if found.adapter is None:
         return net, tokenizer, found.identity
     peft = require("peft", "train")
@@ -133,7 +136,9 @@ def load(model: str, dtype: str = "auto", base: str = "") -> tuple[Any, Any, str
     return net, tokenizer, found.identity
 
 
-def pretrained(name: str, dtype: str, tokenizer: str = "", **how: Any) -> tuple[Any, Any]:
+def pretrained(
+    name: str, dtype: str, tokenizer: str = "", *, chat: bool = True, **how: Any
+) -> tuple[Any, Any]:
     """Load (model, tokenizer) of a folder, a hub name or `mini`.
 
     `how` goes to transformers' `from_pretrained`.
@@ -154,10 +159,10 @@ def pretrained(name: str, dtype: str, tokenizer: str = "", **how: Any) -> tuple[
             f"model {name!r} cannot be loaded: its files lack {len(lacking)} of the weights, the "
             f"first is {lacking[0]}"
         )
-    return net, tokenizer_of(name, tokenizer)
+    return net, tokenizer_of(name, tokenizer, chat=chat)
 
 
-def tokenizer_of(name: str, own: str = "") -> Any:
+def tokenizer_of(name: str, own: str = "", *, chat: bool = True) -> Any:
     """Load the tokenizer of a model, or that of an adapter which has its own.
 
     Raises:
@@ -166,7 +171,8 @@ def tokenizer_of(name: str, own: str = "") -> Any:
     transformers = require("transformers", "train")
     with loading(name) as place:
         words = transformers.AutoTokenizer.from_pretrained(own or place)
-    formats.require_chat_template(words, own or place)
+    if chat:
+        formats.require_chat_template(words, own or place)
     return words
 
 
@@ -241,7 +247,7 @@ class HuggingFace:
         torch = require("torch", "train")
         if dtype not in DTYPES:
             raise unknown("dtype", dtype, DTYPES)
-        self.device = _device(torch, device)
+        self.device = device_of(torch, device)
         self.max_batch = int(max_batch)
         if self.max_batch < 1:
             raise UserError(f"max_batch={max_batch}: give 1 or more")
@@ -363,7 +369,7 @@ class HuggingFace:
                 batch = [batch[j] for j in going]
 
 
-def _device(torch: Any, name: str) -> str:
+def device_of(torch: Any, name: str) -> str:
     """Choose a device, or refuse one that is not there."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -41,7 +41,7 @@ THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 # What score, curate and perturb put beside their traces, and the tables of analyze.
 NOT_TRACES = re.compile(
     r"(?:^|.*\.)(?:verdicts(?:\.[\w-]+)?|dropped|disagreements|rewritten|contamination)\.jsonl"
-    r"|(?:measures|steps|statements|unparsed)\.jsonl"
+    r"|(?:measures|steps|statements|unparsed|likelihoods)\.jsonl"
 )
 TRUNCATED = ("length", "max_tokens")  # as `finish_reason`, of OpenAI's, Google's, Anthropic's APIs
 BATCH = 256  # lines handed to a worker at once

@@ -210,6 +210,7 @@ def page(summary: Summary) -> str:
         (role, *(f"{row[after]:.0%}" for after in letters))
         for role, row in everything["transitions"].items()
     ]
+    grounds = (LIKELIHOOD_COLUMN if summary["scorer"] else {}) | GROUND_COLUMNS
     parts = [
         [f"# Structure of {_cell(summary['source'])}"],
         [intro],
@@ -223,7 +224,7 @@ def page(summary: Summary) -> str:
         ["![tokens after the answer](after_answer.svg)"] if everything["reached"] else [],
         ["## Form and grounding"],
         [_grounding(summary)],
-        _table(["model", *GROUND_COLUMNS], _cells(groups, GROUND_COLUMNS)),
+        _table(["model", *grounds], _cells(groups, grounds)),
         ["![form against grounding](plane.svg)"] if everything["plane"] else [],
         ["## Roles"],
         _table(["model", *heads], shares),
@@ -245,7 +246,7 @@ def lines(summary: Summary) -> Iterator[str]:
             f"{name}: {group['traces']:,} traces, {_middle(group['steps'])} steps, "
             f"{_middle(group['tokens'])} tokens, {_mean(group['markers_per_1k'])} markers per 1k, "
             f"{_share(after)} after the answer, {_middle(group['consistency'], 2)} consistent, "
-            f"{_hold(group)} of statements hold, {group['loops']:,} loops, "
+            f"{_likely(group)}{_hold(group)} of statements hold, {group['loops']:,} loops, "
             f"{group['truncated']:,} truncated, {group['ungrounded']:,} flagged"
         )
     if summary["unparsed"]:
@@ -267,6 +268,11 @@ def _middle(values: Mapping[str, float] | None, places: int = 0) -> str:
     return NONE if values is None else f"{values['p50']:,.{places}f}"
 
 
+def _likely(group: Group) -> str:
+    found = group["likelihood"]
+    return "" if found is None else f"{_middle(found, 2)} by likelihood, "
+
+
 def _hold(group: Group) -> str:
     return f"{group['holding'] / group['checkable']:.1%}" if group["checkable"] else NONE
 
@@ -286,12 +292,19 @@ def _share(values: Mapping[str, float] | None, key: str = "p50") -> str:
 
 
 def _grounding(summary: Summary) -> str:
-    limits = summary["thresholds"]
+    limits, scorer = summary["thresholds"], summary["scorer"]
+    likelihood = ""
+    if scorer:
+        likelihood = (
+            f"Likelihood is that share as the language model {_cell(scorer['model'])} sees it: how "
+            f"often a step is likelier after its predecessor than after {scorer['others']} other "
+            "steps of the thought; half is chance. "
+        )
     return (
         "Consistency is the share of steps that follow from what came before, as a lexical rule "
-        "estimates it. Checkable are equations and comparisons whose truth can be known. Flagged "
-        f"are traces with a consistency of {limits['high_form']:g} or more of which less than "
-        f"{limits['low_grounding']:.0%} of {limits['least_checkable']} or more checkable "
+        f"estimates it. {likelihood}Checkable are equations and comparisons whose truth can be "
+        f"known. Flagged are traces with a consistency of {limits['high_form']:g} or more of which "
+        f"less than {limits['low_grounding']:.0%} of {limits['least_checkable']} or more checkable "
         "statements hold."
     )
 
@@ -317,7 +330,8 @@ ANSWER_COLUMNS: Columns = {
 }
 
 
-GROUND_COLUMNS: Columns = {
+LIKELIHOOD_COLUMN = {"likelihood": lambda g: _two(g["likelihood"])}
+GROUND_COLUMNS = {
     "consistency": lambda g: _two(g["consistency"]),
     "checkable": lambda g: f"{g['checkable']:,}",
     "hold": lambda g: _hold(g),

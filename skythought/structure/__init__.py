@@ -69,6 +69,7 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     foreign: float  # share of letters in scripts that the question has none of
     truncated: bool  # cut off by a limit of tokens
     consistency: float | None  # expected share of steps that follow, 0 to 1; null without steps
+    likelihood: float | None = None  # the same of a language model, where one is asked
     checkable: int  # statements of which the truth is known
     holding: int  # those of them that hold
     grounding: float | None  # share that holds, 0 to 1; null where nothing is checkable

@@ -85,7 +85,7 @@ def _rounded(value: float) -> float:
 
 NAMES = (
     *("steps", "tokens", "markers_per_1k", "answer_place", "tokens_after_answer"),
-    *("share_after_answer", "repetition", "consistency", "grounding"),
+    *("share_after_answer", "repetition", "consistency", "likelihood", "grounding"),
 )
 
 
@@ -112,7 +112,7 @@ class Group:
         self.counts["checkable"] += found.checkable
         self.counts["holding"] += found.holding
         self.counts["ungrounded"] += found.flag == UNGROUNDED
-        for name in ("consistency", "grounding"):
+        for name in ("consistency", "likelihood", "grounding"):
             if (value := getattr(found, name)) is not None:
                 self.values[name].add(value)
         if found.checkable >= LEAST_CHECKABLE:
