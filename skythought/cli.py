@@ -11,12 +11,13 @@ mistake of ours.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import inspect
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from skythought import __version__
@@ -35,6 +36,8 @@ VERBS = {
     "compare": ("skythought.compare", "compare two runs problem by problem, with a paired test"),
     "report": ("skythought.report", "turn the folders of a study into tables and a page"),
     "reproduce": ("skythought.reproduce", "run a whole study, from problems to report"),
+    "list": ("skythought.listing", "show the tasks, verifiers, backends, ... that flags take"),
+    "doctor": ("skythought.doctor", "say what works here, and how to mend the rest"),
 }
 
 # package -> the extra of skythought that brings it
@@ -46,6 +49,8 @@ EXTRAS = {
     "pyarrow": "parquet",
     "rensa": "curate",
 }
+
+COMMON = ("--quiet", "--json")  # flags of every verb
 
 # What is wrong with a path that the user gave; any other failure of the system is not theirs.
 PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
@@ -62,18 +67,28 @@ def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]]
         SystemExit: help was asked for (0) or a flag is wrong (2).
     """
     verb, *rest = [*(sys.argv[1:] if args is None else args)] or ["--help"]
+    given = {flag for flag in COMMON if flag in rest}
+    rest = [word for word in rest if word not in given]
     name = "skythought"
     try:
         if verb in ("-h", "--help", "help"):
             print(overview(verbs))
         elif verb == "--version":
             print(f"skythought {__version__}")
+        elif verb == "completion":
+            from skythought import completion
+
+            print(completion.script(rest, verbs), end="")
         elif verb not in verbs:
-            raise unknown("verb", verb, verbs)
+            raise unknown("verb", verb, [*verbs, "completion"])
         else:
             name = f"skythought {verb}"
             module = importlib.import_module(verbs[verb][0])
-            result = module.run(_config(module, name, rest))
+            config = _config(module, name, rest)
+            with _quiet("--quiet" in given):
+                result = module.run(config)
+            if "--json" in given:
+                _print_json(result)
             return module.exit_code(result) if hasattr(module, "exit_code") else 0
     except UserError as error:
         return _fail(f"{name}: {error}", error.exit_code)
@@ -90,6 +105,31 @@ def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]]
     except KeyboardInterrupt:
         return _fail(f"{name}: stopped; the same command goes on from here", 130)
     return 0
+
+
+@contextlib.contextmanager
+def _quiet(quiet: bool) -> Iterator[None]:
+    """Print nothing but errors while the block runs, where that is wanted."""
+    if not quiet:
+        yield
+        return
+    from skythought.core import progress
+
+    before, progress.console.quiet = progress.console.quiet, True
+    try:
+        yield
+    finally:
+        progress.console.quiet = before
+
+
+def _print_json(result: Any) -> None:
+    """Print what a verb found, for programs; people's lines go to stderr."""
+    import msgspec
+
+    with contextlib.suppress(BrokenPipeError):  # read by `head`, which has seen enough
+        print(msgspec.json.encode(result, enc_hook=str).decode(), flush=True)
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def train() -> int:
@@ -109,6 +149,8 @@ def overview(verbs: Mapping[str, tuple[str, str]]) -> str:
             *(f"  {verb:<{width}}  {line}" for verb, (_, line) in verbs.items()),
             "",
             "skythought VERB --help shows the flags of a verb; skythought --version the version.",
+            "Every verb takes --quiet (only errors are printed) and --json (its result on stdout).",
+            "skythought completion bash, zsh or fish prints what completes these in a shell.",
             "Every command can be stopped and run again: it goes on where it was.",
         ]
     )

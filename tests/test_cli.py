@@ -26,6 +26,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from skythought.core import progress
 from skythought.core.errors import UserError
 
 
@@ -71,6 +72,8 @@ def run(config):
         raise ModuleNotFoundError(f"No module named {config.fail!r}", name=config.fail)
     if config.out:
         config.out.write_text(json.dumps({k: str(v) for k, v in vars(config).items()}))
+    progress.say("for people")
+    return {"out": config.out, "seeds": config.seeds}
 '''
 
 STOPPED = "skythought toy: stopped; the same command goes on from here\n"
@@ -144,6 +147,31 @@ def test_flags_reach_run(dash: str, toy: dict[str, tuple[str, str]], tmp_path: P
         "out": str(out),
         "fail": "",
     }
+
+
+def test_quiet_and_json(
+    toy: dict[str, tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["toy"], toy) == 0
+    assert capsys.readouterr() == ("", "for people\n")
+    assert cli.main(["toy", "--json", "--out", os.devnull], toy) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == {"out": os.devnull, "seeds": [0]}
+    assert told.err == "for people\n"
+    assert cli.main(["toy", "--quiet", "--json"], toy) == 0
+    told = capsys.readouterr()
+    assert (json.loads(told.out), told.err) == ({"out": None, "seeds": [0]}, "")
+    assert cli.main(["toy", "--quiet", "--fail", "user"], toy) == 2
+    assert capsys.readouterr().err.startswith("skythought toy: ")
+    assert cli.main(["toy"], toy) == 0
+    assert capsys.readouterr().err == "for people\n"  # quiet no longer
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    command = f"{sys.executable} -m skythought list tasks --json | head -c 20"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith('[{"name"')
+    assert "Traceback" not in done.stderr
 
 
 def test_user_error_is_one_plain_line(

@@ -158,9 +158,9 @@ def wrong_flags(page: Path, flags: dict[str, set[str]]) -> list[str]:
         for flag in FLAG.findall(rest):
             if verb not in flags:
                 wrong.append(f"skythought {verb} {flag}: there is no such verb")
-            elif flag.replace("_", "-") not in flags[verb]:
+            elif flag.replace("_", "-") not in {*flags[verb], *cli.COMMON}:
                 wrong.append(f"skythought {verb} has no {flag}")
-    known = set.union(*flags.values()) | {"--version"}
+    known = set.union(*flags.values()) | {"--version", *cli.COMMON}
     for flag in (found[0] for span in spans if (found := FLAG.match(span))):
         if flag.replace("_", "-") not in known:
             wrong.append(f"no verb has {flag}")

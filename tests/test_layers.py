@@ -41,7 +41,11 @@ LAYERS = (
     tuple(f"core.{name}" for name in ("errors", "records", "registry", "provenance", "jsonl")),
     ("formulas", *(f"core.{name}" for name in CORE)),
     NOUNS,
-    (*cli.VERBS, "grading", "sifting", "study", "edits", "rewriting", "likelihoods"),
+    (
+        *(*cli.VERBS, "listing", "grading", "sifting", "study", "edits", "rewriting"),
+        "likelihoods",
+    ),
+    ("completion",),
     ("cli",),
     ("__main__",),
 )
