@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from skythought import backends, grading, tasks
-from skythought.backends import Backend
+from skythought.backends import Backend, forcing
 from skythought.core import options, presets, prices, progress, store
 from skythought.core.errors import UserError
 from skythought.core.labels import Labelled
@@ -78,6 +78,8 @@ class Config:
     """Replaces the task's own system prompt; "" for none."""
     assistant_prefill: str = ""
     """How every answer begins; the model goes on from there."""
+    budget_forcing: str = ""
+    """wait=2,thinking=4000: so often a thought is made to go on; after so many tokens it ends."""
     seed: int = 0
     """Seed of the task and of sampling."""
     max_error_rate: float = 0.5
@@ -176,7 +178,9 @@ def ask(
         **({"answers": False} if config.input else {}),
         **({"path": config.data} if config.data else {}),
     )
-    backend = backends.make(config.backend, config.model, given)
+    backend = forcing.wrap(
+        backends.make(config.backend, config.model, given), config.budget_forcing
+    )
     host = getattr(backend, "host", "")
     tier = "service_tier" in getattr(backend, "extra_body", {})
     price = prices.choose("" if tier else host, config.model, (config.price_in, config.price_out))
