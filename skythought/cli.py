@@ -31,6 +31,7 @@ VERBS = {
     "curate": ("skythought.curate", "choose training examples from graded answers"),
     "perturb": ("skythought.perturb", "change digits, words or steps of demonstrations"),
     "analyze": ("skythought.analyze", "measure the structure of traces: steps, roles, loops"),
+    "plan": ("skythought.plan", "predict memory, time and cost of training; needs no weights"),
     "train": ("skythought.train", "fine-tune a model on demonstrations, LoRA or full"),
     "evaluate": ("skythought.evaluate", "score a model on a task, with an interval"),
     "compare": ("skythought.compare", "compare two runs problem by problem, with a paired test"),

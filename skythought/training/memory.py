@@ -1,23 +1,156 @@
-"""How many tokens of one forward and backward pass fit into memory, by a rough count.
+"""How much memory training takes on one device, part by part, and how many tokens fit beside it.
 
-    tokens_that_fit(model, full=False, checkpointing=False, memory=24 * 2**30)  ->  4483
+    of(Setup(model=qwen_7b, method="lora"), tokens=16384).total / 2**30  ->  34.1
 
-Counted are the weights (with `full`, also gradients and AdamW's two moments, in float32), what a
-layer keeps for its backward pass (16 times the hidden and 5 times the intermediate width per token;
-attention itself keeps no matrix), and four copies of the logits in float32. Half of what is left is
-used: for SmolLM2-135M with LoRA in float32, counted 11 GiB, 13.6 GB were seen on a CPU.
+On a GPU: an adapter lies in float32 on frozen bfloat16 weights, with `full` the weights are float32
+and computed with in bfloat16, and with `qlora` the matrices of the layers take 4 bits. On a CPU
+everything is float32. AdamW keeps two float32 values per trained weight. FSDP splits weights,
+gradients and optimizer, and gathers two layers at a time. What a layer keeps for its backward pass
+was read off autograd (`kept_per_token`); tests hold the formula to what autograd keeps.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
-SHARE = 0.5  # of what the weights leave
+from skythought.training.architecture import Architecture
+
+Method = Literal["lora", "qlora", "full"]
+METHODS: tuple[Method, ...] = ("lora", "qlora", "full")
+PIECE = {True: 256, False: 2048}  # tokens whose logits exist at a time, on a CPU and a GPU
+NF4_BITS = 4.127  # per value, with the double quantization of QLoRA (arXiv 2305.14314, section 3)
+CONTEXT = int(1.5 * 2**30)  # CUDA, its libraries and their workspaces
+GROUP = 2**30  # what NCCL and FSDP hold beside that
+ROUGH = 0.5  # of what the weights leave
+SHARE = 0.92  # of a device that training can have; the rest is gaps between blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A way to train a model."""
+
+    model: Architecture
+    method: Method
+    r: int = 64
+    targets: tuple[str, ...] = ()  # matrices with an adapter; all where none is named
+    checkpointing: bool = False
+    shards: int = 1  # devices that FSDP splits the model over
+    devices: int = 1
+    cpu: bool = False
+
+    @property
+    def adapter(self) -> int:
+        """Count the parameters of the adapter."""
+        return 0 if self.method == "full" else self.model.adapter(self.r, self.targets)
+
+    @property
+    def trained(self) -> int:
+        """Count the parameters that are trained."""
+        return self.model.n_params if self.method == "full" else self.adapter
+
+
+class Memory(NamedTuple):
+    """Bytes of one device at the peak of a step."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+    logits: float
+    runtime: float  # of CUDA and of communication
+
+    @property
+    def total(self) -> float:
+        """Add the parts."""
+        return sum(self)
+
+
+def of(setup: Setup, tokens: int) -> Memory:
+    """Predict the peak with `tokens` tokens in a forward and backward pass of a device."""
+    model, n = setup.model, setup.shards
+    layers = model.n_layers * model.layer
+    full = setup.method == "full"
+    size = 4 if setup.cpu else 2
+    if full or setup.cpu:
+        weights = 4.0 * model.n_params
+    elif setup.method == "lora":
+        weights = 2.0 * model.n_params
+    else:
+        weights = NF4_BITS / 8 * layers + 2 * (model.n_params - layers) + 2 * max_matrix(model)
+    weights = (weights + 4 * setup.adapter) / n
+    if n > 1:  # two layers, and the embedding and output layer throughout
+        weights += 2 * (2 * model.layer + model.head * (1 if model.tied else 2))
+    elif full and not setup.cpu:
+        weights += 2 * (layers + model.head)  # the copies that are computed with
+    gradients = 4 * setup.trained / n + (4 * model.layer if full and n > 1 else 0)
+    optimizer = 8 * setup.trained / n
+    kept = kept_per_token(setup)
+    one = backward_per_token(setup)
+    stream = model.hidden * (4 if full and n == 1 else size)
+    if setup.checkpointing:
+        activations = tokens * (model.n_layers * stream + kept)
+    else:
+        activations = tokens * model.n_layers * kept
+    # Of a piece, on a GPU: the logits, the same in float32, and these rounded again.
+    logits = min(tokens, PIECE[setup.cpu]) * model.vocab * (4 if setup.cpu else 8)
+    logits += tokens * model.hidden * size  # the gradient of what the output layer reads
+    logits += 4 * model.head if full else 0  # and of the output layer
+    # Either the loss is computed or a layer's backward pass, and the logits are gone by then.
+    activations += max(0, tokens * one - logits)
+    runtime = 0 if setup.cpu else CONTEXT + (GROUP if setup.devices > 1 else 0)
+    return Memory(weights, gradients, optimizer, activations, logits, runtime)
+
+
+def max_matrix(model: Architecture) -> int:
+    """Count the values of the largest matrix of a layer."""
+    return max(a * b for a, b in model.linears.values())
+
+
+def kept_per_token(setup: Setup) -> float:
+    """Give the bytes that a layer keeps of a token for its backward pass.
+
+    Two norms keep what they read in float32; where their weights are trained, also what they
+    divided. The matrices keep their inputs if they are trained or have an adapter, attention its
+    queries, keys, values and result, the gated activation three of the inner width and the last
+    matrix one.
+    """
+    model = setup.model
+    h, q, kv, i = model.hidden, model.q_dim, model.kv_dim, model.inner
+    full = setup.method == "full"
+    inner = (4 if model.gated else 2) * i
+    if setup.cpu:
+        return 4 * ((6 if full else 4) * h + 2 * q + 2 * kv + inner + (0 if full else 7 * setup.r))
+    if not full:  # the adapter's own copies of the inputs
+        return 18 * h + 6 * q + 4 * kv + 2 * inner + 14 * setup.r
+    # In float32 weights every matrix makes its own bfloat16 copy of its input.
+    return (26 if setup.shards == 1 else 16) * h + 4 * q + 4 * kv + 2 * inner
+
+
+def backward_per_token(setup: Setup) -> float:
+    """Give the bytes of a token's gradients while a layer's backward pass runs."""
+    size = 4 if setup.cpu else 2
+    return size * 3 * setup.model.inner + 8 * setup.model.hidden
+
+
+def fit_tokens(setup: Setup, memory: float) -> int:
+    """Count the tokens that a pass can hold on a device of so many bytes; 0 where none fits."""
+    low, high = 0, 2**26
+    while low < high:
+        middle = (low + high + 1) // 2
+        if of(setup, middle).total <= SHARE * memory:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def tokens_that_fit(model: Any, *, full: bool, checkpointing: bool, memory: int) -> int:
-    """Count the tokens of a pass; at least 1.
+    """Count the padded tokens of a pass whose logits all exist at one time; at least 1.
+
+    By a rough count, of which `ROUGH` is used: for SmolLM2-135M with LoRA in float32, counted
+    11 GiB, 13.6 GB were seen on a CPU.
 
     Args:
         model: a causal language model of transformers.
@@ -32,7 +165,7 @@ def tokens_that_fit(model: Any, *, full: bool, checkpointing: bool, memory: int)
     weights = sum(p.numel() for p in model.parameters()) * (size + (12 if full else 0))
     layer = (16 * hidden + 5 * inner) * size
     kept = n_layers * hidden * size + layer if checkpointing else n_layers * layer
-    return max(1, int(SHARE * (memory - weights) / (kept + 16 * config.vocab_size)))
+    return max(1, int(ROUGH * (memory - weights) / (kept + 16 * config.vocab_size)))
 
 
 def device_memory() -> int:

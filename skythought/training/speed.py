@@ -1,0 +1,77 @@
+"""How long a step of training takes on a machine, from the sizes of the model.
+
+    of_step(setup, parse("4xH100"), pass_tokens=16384, ...).tokens_per_s  ->  7000.0
+
+A roofline of three terms. Matrices run at the share of the card's peak that published runs reach,
+and attention at a smaller one; everything between the matrices moves what the backward pass keeps
+through memory a few times; what FSDP gathers and scatters runs beside both and counts where it
+takes longer. The constants are fitted to published runs; benchmarks/plan_error.py shows the error.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from skythought.training import flops
+from skythought.training.hardware import CPU, Hardware
+from skythought.training.memory import Setup, kept_per_token
+
+ATTENTION = 0.4  # of the rate of matrices
+MOVES = 1.5  # times a forward pass moves what it keeps; the way back twice as often
+GRADIENT_BYTES = 4  # of a value that is summed over devices
+
+
+class Step(NamedTuple):
+    """One optimizer step, of all devices."""
+
+    seconds: float
+    tokens: float
+    executed: float  # operations per token
+    counted: float
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Give the tokens per second of all devices together."""
+        return self.tokens / self.seconds
+
+
+def of_step(
+    setup: Setup, hardware: Hardware, *, tokens: float, pass_tokens: int, context: float
+) -> Step:
+    """Predict one optimizer step.
+
+    Args:
+        setup: the model and how it is trained.
+        hardware: the machine.
+        tokens: of the global batch.
+        pass_tokens: of one forward and backward pass of a device.
+        context: tokens that a token attends to, in the mean.
+    """
+    model, card, n = setup.model, hardware.card, hardware.n_devices
+    adapter = None if setup.method == "full" else setup.adapter
+    work = flops.of_model(
+        model, context=context, adapter=adapter, checkpointing=setup.checkpointing
+    )
+    again = 1 if setup.checkpointing else 0
+    attention = 4 * model.q_dim * context * model.n_layers * (3 + again)
+    rate = card.flops * card.reached
+    per_token = (work.executed - attention) / rate + attention / (rate * ATTENTION)
+    if card.name != CPU:  # whose share of the peak holds it all
+        kept = model.n_layers * kept_per_token(setup)
+        per_token += kept * MOVES * (3 + again) / card.bandwidth
+    n_passes = max(1.0, tokens / n / pass_tokens)
+    compute, talk = tokens / n * per_token, 0.0
+    if setup.method == "qlora":  # each pass over a layer writes its weights out and reads them
+        weights = model.n_layers * model.layer
+        compute += n_passes * (2 + again) * weights * 4.5 / card.bandwidth
+    if n > 1:
+        link = card.link
+        if hardware.n_nodes > 1:  # the cards of a node send through all its adapters at once
+            link = min(link, card.network * hardware.per_node)
+        share = (n - 1) / n
+        if setup.shards > 1:  # gathered forward and backward, gradients scattered
+            moved = n_passes * (2 * 2 * model.n_params + GRADIENT_BYTES * setup.trained)
+        else:
+            moved = 2 * GRADIENT_BYTES * setup.trained
+        talk = moved * share / link
+    return Step(max(compute, talk), tokens, work.executed, work.counted)
