@@ -101,6 +101,7 @@ def student(out: Path, settings: study.Settings, way: str, seed: int, base: str)
             max_steps=settings.max_steps,
             batch_size=settings.batch_size,
             max_length=1024,
+            show_mask=0,
             seed=seed,
         )
     )

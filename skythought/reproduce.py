@@ -166,6 +166,7 @@ def run_arm(config: Config, settings: Settings, arm: Arm, seed: int, base: str) 
                 batch_size=settings.batch_size,
                 max_length=1024,
                 save_every=settings.save_every,
+                show_mask=0,
                 seed=seed,
             )
         )

@@ -22,12 +22,20 @@ from skythought.backends import hf
 from skythought.core import progress, store
 from skythought.core.errors import UserError, require
 from skythought.core.records import Example, digest
-from skythought.training import adapter, data, presets, quiet, reporters
+from skythought.training import adapter, data, lint, mask, presets, quiet, reporters
 from skythought.training.presets import Hyperparameters
 
 MICRO_TOKENS = 8192  # of a forward pass; more make it no faster
 PLACE_ONLY = (
-    *("output_dir", "save_every", "wandb_run", "report_to", "micro_batch_size", "resume"),
+    *(
+        "output_dir",
+        "save_every",
+        "wandb_run",
+        "report_to",
+        "micro_batch_size",
+        "resume",
+        "show_mask",
+    ),
 )
 NAMES_ONLY = ("preset",)  # written down; what it stands for decides
 
@@ -94,6 +102,8 @@ class Config:
     """Name of the run; logged to Weights & Biases where you are logged in."""
     report_to: Literal["", "wandb", "tensorboard", "trackio", "none"] = ""
     """Where else to log; wandb if --wandb-run is given, a login exists and wandb is installed."""
+    show_mask: int = 2
+    """Samples to show before the first step, with what is learned of them in colour."""
     seed: int = 0
     """Seed of the data order and of new weights."""
 
@@ -146,7 +156,7 @@ def check(config: Config) -> None:
         value = getattr(config, name)
         if value is not None and not 0 <= value < 1:
             raise UserError(f"--{name} {value:g}: give a share from 0 to below 1")
-    for name in ("weight_decay", "save_every", "seed"):
+    for name in ("weight_decay", "save_every", "seed", "show_mask"):
         value = getattr(config, name)
         if value is not None and not value >= 0:
             raise UserError(f"--{name} {value:g}: give 0 or more")
@@ -214,6 +224,7 @@ def _train(
     )
     if not chosen.full:
         model = adapter.adapt(model, lora(config, chosen))
+    _look(config, model, tokenizer, examples, rows)
     if is_main():
         store.claim(folder, "train", identity, NAMES_ONLY)
         if not config.resume:
@@ -232,6 +243,32 @@ def _train(
         "dropped": rows.dropped,
         "micro_batch": micro,
     }
+
+
+def _look(
+    config: Config, model: Any, tokenizer: Any, examples: list[Example], rows: data.Rows
+) -> None:
+    """Hold the rows against inference, and show some; what does not fit is not trained on."""
+    report = lint.check(
+        tokenizer,
+        examples,
+        rows,
+        stops=hf.stop_ids(model.generation_config, tokenizer),
+        embeddings=model.get_input_embeddings().weight.shape[0],
+    )
+    if report.failures:
+        raise UserError(f"--dataset {config.dataset}: {'; '.join(report.failures)}")
+    if not is_main():
+        return
+    for warning in report.warnings:
+        progress.say(f"warning: {warning}")
+    colour = progress.console.is_terminal and not progress.console.no_color
+    for i in range(min(config.show_mask, len(rows.input_ids))):
+        progress.say(f"sample {i + 1} of {len(rows.input_ids):,}, the loss is on what is marked:")
+        progress.console.print(
+            mask.show(tokenizer, rows.input_ids[i], rows.labels[i], colour=colour), soft_wrap=True
+        )
+    progress.say(report.facts)
 
 
 def _load(name: str, dtype: str, *, qlora: bool) -> tuple[Any, Any]:

@@ -182,13 +182,15 @@ def test_hyphens_and_underscores(
 def test_all_shapes_of_data(config: Any, tmp_path: Path) -> None:
     from skythought.training import data
 
-    mixed = write(tmp_path / "mixed.jsonl", list(SHAPES.values()))
+    words = json.dumps(SHAPES).lower().replace("it is ", "")  # that the model knows
+    known = json.loads(words)
+    mixed = write(tmp_path / "mixed.jsonl", list(known.values()))
     result = train.run(config(dataset=mixed, batch_size=len(SHAPES), max_steps=1))
     assert result["samples"] == len(SHAPES)
     assert len({(e.messages, e.completion) for e in data.read(mixed)}) == 1
     run = tmp_path / "run"
     run.mkdir()
-    shutil.copy(write(tmp_path / "t.jsonl", [SHAPES["our trace"]]), run / "traces.jsonl")
+    shutil.copy(write(tmp_path / "t.jsonl", [known["our trace"]]), run / "traces.jsonl")
     again = train.run(config(dataset=run, batch_size=1, max_steps=1, output_dir=tmp_path / "o2"))
     assert again["loss"] == pytest.approx(result["loss"], abs=1e-4)
 
@@ -253,6 +255,10 @@ def test_other_data_or_another_base_are_another_run(
         ("--dataset empty.jsonl", "the dataset is empty; nothing to train on"),
         ("--dataset broken.jsonl", "broken.jsonl:2: not valid JSON"),
         ("--dataset other.jsonl", "other.jsonl:1: unknown row with fields text; expected messages"),
+        (
+            "--dataset foreign.jsonl",
+            "tokens are unknown to the tokenizer (<|unk|>); 4 of 4 samples do",
+        ),
         ("--max_length 6", "all 4 samples are longer than --max-length 6"),
         ("--base_model none/none/none", "model 'none/none/none': no such folder"),
         ("--base_model none", "cannot be loaded: there is no such folder, and the hub says: "),
@@ -293,6 +299,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "data.jsonl", ROWS[:4])
     write(tmp_path / "other.jsonl", [{"text": "x"}])
+    write(tmp_path / "foreign.jsonl", [{"problem": "3?", "response": "quokka"}] * 4)
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "broken.jsonl").write_text(json.dumps(ROWS[0]) + "\n{'problem': 1}\n")
     shutil.copytree(tiny_model, tmp_path / "bare")
@@ -319,6 +326,18 @@ def test_cut_samples_are_told(
     result = train.run(config(dataset=dataset, max_length=40))
     assert (result["samples"], result["truncated"], result["dropped"]) == (7, 1, 1)
     assert "1 of 8 samples cut at 40 tokens, 1 left out because" in capsys.readouterr().err
+
+
+def test_the_loss_mask_is_shown_first(config: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    train.run(config(max_steps=1))
+    said = " ".join(capsys.readouterr().err.split())
+    assert "sample 1 of 16, the loss is on what is marked:" in said
+    assert "<|user|>what is 0 plus 0?<|assistant|>⟦<|begin_of_thought|> wait" in said
+    assert "sample 2 of 16" in said
+    assert "sample 3 of 16" not in said
+    assert "lint: 16 samples" in said
+    train.run(config(max_steps=1, show_mask=0, resume=False))
+    assert "⟦" not in capsys.readouterr().err
 
 
 def test_the_base_is_named_by_a_path_that_holds_from_anywhere(

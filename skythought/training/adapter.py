@@ -6,6 +6,7 @@ layers("0-15,28")  ->  [0, 1, ..., 15, 28]
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -118,4 +119,8 @@ def quantization() -> dict[str, Any]:
         raise UserError(
             "--qlora needs bitsandbytes, which is not installed; run: pip install bitsandbytes"
         )
-    return {"quantization_config": transformers.BitsAndBytesConfig(**NF4)}
+    place = int(os.environ.get("LOCAL_RANK", "0"))  # each process fills its own GPU
+    return {
+        "quantization_config": transformers.BitsAndBytesConfig(**NF4),
+        "device_map": {"": place},
+    }

@@ -24,6 +24,7 @@ class Rows(NamedTuple):
     truncated: int  # rows cut at max_length
     dropped: int  # rows of which nothing of the completion was left
     kinds: list[list[int]]  # what each token is for (`split.KINDS`); empty where nobody can say
+    sources: list[int]  # number of the example that each row was made of
 
     @property
     def n_tokens(self) -> int:
@@ -80,8 +81,9 @@ def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Ro
     ids: list[list[int]] = []
     labels: list[list[int]] = []
     kinds: list[list[int]] = []
+    sources: list[int] = []
     truncated = dropped = 0
-    for example in examples:
+    for number, example in enumerate(examples):
         prompt = formats.prompt_ids(tokenizer, example.messages)
         rendered = formats.render_completion(tokenizer, example.messages, example.completion)
         completion = rendered.ids
@@ -90,6 +92,7 @@ def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Ro
             continue
         whole = prompt + completion
         truncated += len(whole) > max_length
+        sources.append(number)
         ids.append(whole[:max_length])
         labels.append(([IGNORED] * len(prompt) + completion)[:max_length])
         if (of := split.of_tokens(tokenizer, rendered)) is not None:
@@ -101,4 +104,4 @@ def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Ro
             f"all {len(ids) + dropped} samples are longer than --max-length {max_length}, so no "
             "answer would ever be seen; raise --max-length"
         )
-    return Rows(ids, labels, truncated, dropped, kinds)
+    return Rows(ids, labels, truncated, dropped, kinds, sources)
