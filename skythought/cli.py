@@ -37,6 +37,8 @@ VERBS = {
     "compare": ("skythought.compare", "compare two runs problem by problem, with a paired test"),
     "report": ("skythought.report", "turn the folders of a study into tables and a page"),
     "reproduce": ("skythought.reproduce", "run a whole study, from problems to report"),
+    "import": ("skythought.importing", "read a log of another tool as a run folder"),
+    "export": ("skythought.exporting", "write a graded run as a log that Inspect reads"),
     "list": ("skythought.listing", "show the tasks, verifiers, backends, ... that flags take"),
     "doctor": ("skythought.doctor", "say what works here, and how to mend the rest"),
 }

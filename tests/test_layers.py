@@ -4,6 +4,7 @@
       -> core: all the rest; formulas
         -> tasks | verifiers | backends | perturbations | structure
            | generating | curating | training | evaluating | reporting
+           | foreign
           -> verbs, grading, sifting, study, edits, rewriting, likelihoods
             -> cli
 
@@ -29,7 +30,7 @@ PACKAGE = ROOT / "skythought"
 
 NOUNS = (
     *("tasks", "verifiers", "backends", "perturbations", "structure"),
-    *("generating", "curating", "training", "evaluating", "reporting"),
+    *("generating", "curating", "training", "evaluating", "reporting", "foreign"),
 )
 CORE = (
     *("store", "formats", "extraction", "steps", "shapes", "metrics", "progress", "audit"),
@@ -42,8 +43,9 @@ LAYERS = (
     ("formulas", *(f"core.{name}" for name in CORE)),
     NOUNS,
     (
-        *(*cli.VERBS, "listing", "grading", "sifting", "study", "edits", "rewriting"),
-        "likelihoods",
+        *cli.VERBS,
+        *("listing", "importing", "exporting", "grading", "sifting", "study", "edits"),
+        *("rewriting", "likelihoods"),
     ),
     ("completion",),
     ("cli",),
