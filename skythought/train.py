@@ -27,15 +27,8 @@ from skythought.training.presets import Hyperparameters
 
 MICRO_TOKENS = 8192  # of a forward pass; more make it no faster
 PLACE_ONLY = (
-    *(
-        "output_dir",
-        "save_every",
-        "wandb_run",
-        "report_to",
-        "micro_batch_size",
-        "resume",
-        "show_mask",
-    ),
+    *("output_dir", "save_every", "wandb_run", "report_to", "resume", "show_mask"),
+    *("micro_batch_size", "micro_batch_tokens", "packing", "attention"),
 )
 NAMES_ONLY = ("preset",)  # written down; what it stands for decides
 
@@ -75,9 +68,15 @@ class Config:
     max_steps: int = -1
     """Stop after this many optimizer steps, whatever the epochs say."""
     batch_size: int | None = None
-    """Global batch in samples, micro-batch x accumulation x devices; 96 where not given."""
+    """Samples per step over all devices, cut into passes as memory needs; 96 where not given."""
+    micro_batch_tokens: int | None = None
+    """Tokens per forward pass of a device; what fits into memory where not given."""
     micro_batch_size: int | None = None
-    """Samples per forward pass; derived from the longest sample where not given."""
+    """Samples per forward pass at most."""
+    packing: bool | None = None
+    """Lay samples end to end, kept apart by the attention; where possible if not given."""
+    attention: str = "auto"
+    """Attention backend: auto, segments, sdpa, eager, flex_attention or flash_attention_2."""
     lr: float | None = None
     """Peak learning rate; 1e-4 for LoRA and 1e-5 for --full where not given (Sky-T1's)."""
     warmup: float | None = None
@@ -144,7 +143,8 @@ def check(config: Config) -> None:
     Raises:
         UserError: one of them; the flag is named.
     """
-    for name in ("lora_r", "lora_alpha", "batch_size", "max_length"):
+    whole = ("lora_r", "lora_alpha", "batch_size", "max_length")
+    for name in (*whole, "micro_batch_size", "micro_batch_tokens"):
         value = getattr(config, name)
         if value is not None and value < 1:
             raise UserError(f"--{name} {value}: give 1 or more")
@@ -160,9 +160,6 @@ def check(config: Config) -> None:
         value = getattr(config, name)
         if value is not None and not value >= 0:
             raise UserError(f"--{name} {value:g}: give 0 or more")
-    micro, batch = config.micro_batch_size, hyperparameters(config).batch_size
-    if micro is not None and (micro < 1 or batch % micro):
-        raise UserError(f"--micro_batch_size {micro} does not divide --batch_size {batch}")
     for name in ("qlora", "dora", "rslora", "lora_layers"):
         if hyperparameters(config).full and getattr(config, name):
             raise UserError(f"--{name} is of an adapter, and all weights are trained; leave it out")
@@ -181,7 +178,7 @@ def _train(
     import torch
     import transformers
 
-    from skythought.training import memory, sft
+    from skythought.training import attention, memory, sft
 
     transformers.set_seed(config.seed)
     dtype = config.dtype
@@ -189,27 +186,22 @@ def _train(
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
     model, tokenizer = _load(config.base_model, dtype, qlora=config.qlora)
     rows = data.tokenize(tokenizer, examples, chosen.max_length)
-    n_devices = sft.devices()
-    if chosen.batch_size % n_devices:
-        raise UserError(f"--batch_size {chosen.batch_size} cannot be split over {n_devices} GPUs")
-    per_device = chosen.batch_size // n_devices
+    sft.devices()
     fit = memory.tokens_that_fit(
         model,
         full=chosen.full,
         checkpointing=config.gradient_checkpointing,
         memory=memory.device_memory(),
     )
-    longest = max(map(len, rows.input_ids))
-    micro = config.micro_batch_size or micro_batch(per_device, longest, min(fit, MICRO_TOKENS))
-    if per_device % micro:
-        raise UserError(
-            f"--micro_batch_size {micro} does not divide the {per_device} samples of a device"
-        )
+    backend, packed = attention.choose(model, config.attention, config.packing)
+    attention.use(model, backend)
     settings = sft.Settings(
         epochs=chosen.epochs,
         max_steps=config.max_steps,
-        accumulation=per_device // micro,
-        micro_batch=micro,
+        batch_size=chosen.batch_size,
+        micro_tokens=config.micro_batch_tokens or min(fit, MICRO_TOKENS),
+        micro_samples=config.micro_batch_size,
+        packed=packed,
         lr=chosen.lr,
         warmup=chosen.warmup,
         schedule=chosen.schedule,
@@ -241,7 +233,9 @@ def _train(
         "samples": len(rows.input_ids),
         "truncated": rows.truncated,
         "dropped": rows.dropped,
-        "micro_batch": micro,
+        "micro_batch_tokens": settings.micro_tokens,
+        "packed": packed,
+        "attention": backend,
     }
 
 
@@ -329,9 +323,3 @@ def claim_values(config: Config, examples: list[Example]) -> dict[str, Any]:
     values["dataset"] = digest([(e.messages, e.completion) for e in examples])
     values["n_examples"] = len(examples)
     return values
-
-
-def micro_batch(batch_size: int, longest: int, tokens: int) -> int:
-    """Choose the largest divisor of the global batch whose padded rows stay below `tokens`."""
-    fitting = [m for m in range(1, batch_size + 1) if batch_size % m == 0 and m * longest <= tokens]
-    return max(fitting, default=1)

@@ -142,8 +142,9 @@ def settings(**values: Any) -> Any:
     plain: dict[str, Any] = {
         "epochs": 1,
         "max_steps": 1,
-        "micro_batch": 4,
-        "accumulation": 1,
+        "batch_size": 4,
+        "micro_tokens": 1000,
+        "packed": True,
         "lr": 0.1,
         "warmup": 0.0,
         "schedule": "constant_with_warmup",
@@ -170,7 +171,7 @@ def train(
     tiny_model: Path, folder: Path, lora_r: int | None = None, **values: Any
 ) -> tuple[dict[str, Any], Any, Any]:
     """Train the tiny model on four examples; gives (result, weights before, model after)."""
-    from skythought.training import sft
+    from skythought.training import attention, sft
 
     transformers.set_seed(0)
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny_model)
@@ -178,6 +179,7 @@ def train(
     before = {k: v.clone() for k, v in model.state_dict().items()}
     rows = data.tokenize(tokenizer, EXAMPLES, 100)
     chosen = settings(**values)
+    attention.use(model, attention.choose(model, packing=chosen.packed)[0])
     if lora_r:
         model = adapter.adapt(model, adapter.Lora(r=lora_r, alpha=8))
     return sft.fit(model, tokenizer, rows, chosen, folder), before, model
@@ -204,13 +206,14 @@ def norm(gradients: dict[str, Any]) -> float:
     return float(torch.stack([g.norm() for g in gradients.values()]).norm())
 
 
-@pytest.mark.parametrize(("micro", "accumulation"), [(4, 1), (2, 2), (1, 4)])
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("samples", [4, 2, 1])
 def test_the_loss_is_the_mean_over_the_completion_tokens_of_the_global_batch(
-    micro: int, accumulation: int, tiny_model: Path, tmp_path: Path
+    samples: int, packed: bool, tiny_model: Path, tmp_path: Path
 ) -> None:
     """Whatever the micro batch; checked against a loss and gradient computed by hand."""
     loss, gradients, n_tokens = by_hand(tiny_model)
-    result, _, _ = train(tiny_model, tmp_path, micro_batch=micro, accumulation=accumulation)
+    result, _, _ = train(tiny_model, tmp_path, micro_samples=samples, packed=packed)
     assert result["loss"] == pytest.approx(loss, abs=2e-5)
     assert (result["steps"], result["tokens"]) == (1, n_tokens)
     [row] = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -230,9 +233,10 @@ def test_micro_batches_train_the_same_weights(
         found: dict[str, Any] = model.state_dict()
         return found
 
-    whole = weights("whole", micro_batch=4, accumulation=1)
+    whole = weights("whole", packed=False)
     others = {
-        "parts": weights("parts", micro_batch=1, accumulation=4),
+        "parts": weights("parts", micro_tokens=1),
+        "packed": weights("packed", packed=True),
         "checkpointing": weights("checkpointing", gradient_checkpointing=True),
     }
     for name, other in others.items():

@@ -95,39 +95,46 @@ def test_a_model_that_scales_its_logits_keeps_the_head_of_trl(tiny_model: Path) 
     assert model.forward == before
 
 
+@pytest.mark.parametrize("packed", [True, False])
 def test_who_watches_is_given_the_kinds_of_the_completion_tokens(
-    tiny_model: Path, tmp_path: Path
+    packed: bool, tiny_model: Path, tmp_path: Path
 ) -> None:
     from datasets import Dataset
     from trl import SFTConfig
 
     from skythought.training.trainer import Trainer
 
-    rows = {
-        "input_ids": [[9, 10, 11, 12], [13, 14, 15, 0]],
-        "labels": [[-100, -100, 11, 12], [-100, 14, 15, -100]],
-        "kinds": [[0, 0, 3, 4], [0, 5, 6, 0]],
+    rows: dict[str, Any] = {
+        "input_ids": [[9, 10, 11, 12], [13, 14, 15]],
+        "labels": [[-100, -100, 11, 12], [-100, 14, 15]],
+        "kinds": [[0, 0, 3, 4], [0, 5, 6]],
     }
-    inputs = {k: torch.tensor(v) for k, v in rows.items()}
-    inputs["attention_mask"] = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     seen: list[tuple[list[int], list[float]]] = []
     trainer = Trainer(
         model=transformers.AutoModelForCausalLM.from_pretrained(tiny_model),
         args=SFTConfig(
             output_dir=str(tmp_path),
+            learning_rate=0.0,
+            max_steps=1,
+            save_strategy="no",
+            disable_tqdm=True,
             dataset_kwargs={"skip_prepare_dataset": True},
             report_to="none",
             use_cpu=True,
+            bf16=False,
         ),
         train_dataset=Dataset.from_dict(rows),
+        columns=rows,
+        batch_size=2,
+        micro_tokens=100,
+        packed=packed,
         processing_class=transformers.AutoTokenizer.from_pretrained(tiny_model),
         watch=lambda logs, kinds: seen.append((kinds.tolist(), logs.tolist())),
     )
-    trainer.model.train()
-    found = trainer.compute_loss(trainer.model, dict(inputs), num_items_in_batch=8)
+    result = trainer.train()
     [(kinds, logs)] = seen
     assert kinds == [3, 4, 5, 6]
-    assert found.item() == pytest.approx(-sum(logs) / 8, rel=1e-6)
+    assert result.training_loss == pytest.approx(-sum(logs) / 4, rel=1e-6)
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny_model)
     for ids, labels, marks in zip(*rows.values(), strict=True):
         whole = model(torch.tensor([ids])).logits[0].log_softmax(-1)

@@ -10,10 +10,11 @@ for one that is trained, where keeping or repeating the logits takes a product o
 from __future__ import annotations
 
 import types
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from trl.trainer.utils import FusedCausalLMOutput
+from transformers.utils import ModelOutput
 
 IGNORED = -100
 # Tokens whose logits exist at a time. A CPU is fastest when they stay near its caches.
@@ -24,6 +25,15 @@ SCALED = (
     *("final_logit_softcapping", "logit_scale", "output_multiplier"),
     *("lm_head_multiplier", "logits_scaling", "output_router_logits"),
 )
+
+
+@dataclass
+class Scored(ModelOutput):  # type: ignore[misc]
+    """What a forward with this head gives."""
+
+    loss: Any = None  # sum of -log p over the tokens of the global batch; has a gradient
+    log_probs: Any = None  # (n,) of the labels in order, float32, without a gradient
+    label_mask: Any = None  # (samples, tokens - 1): where the next token has a label
 
 
 class _CrossEntropy(torch.autograd.Function):  # type: ignore[misc]
@@ -99,9 +109,9 @@ def cross_entropy(
 def add_head(model: Any) -> bool:
     """Let a causal language model answer `fused_lm_head=True` with this loss instead of TRL's.
 
-    The call `model(..., labels=labels, fused_lm_head=True, num_items_in_batch=n)` gives loss (the
-    sum over n), log_probs of the labels (one dimension, in order) and label_mask. Labels are
-    those of `data.Rows`: the token where it stands, or -100; `shift_labels` are moved already.
+    The call `model(..., labels=labels, fused_lm_head=True, num_items_in_batch=n)` gives a `Scored`.
+    Labels are those of `data.Rows`: the token where it stands, or -100; `shift_labels` are moved
+    already.
 
     Args:
         model: given a head by TRL's `add_fused_lm_head` before; not a PEFT model but what is in it.
@@ -129,9 +139,7 @@ def add_head(model: Any) -> bool:
         mask = shifted != IGNORED
         total, log_probs = cross_entropy(hidden[mask], weight, bias, shifted[mask])
         n_items = mask.sum() if n_items is None else torch.as_tensor(n_items, device=total.device)
-        return FusedCausalLMOutput(
-            loss=total / n_items.clamp(min=1), log_probs=log_probs, label_mask=mask
-        )
+        return Scored(loss=total / n_items.clamp(min=1), log_probs=log_probs, label_mask=mask)
 
     model.forward = types.MethodType(forward, model)
     return True

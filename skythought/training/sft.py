@@ -18,6 +18,7 @@ from trl import SFTConfig
 from skythought.core.errors import UserError
 from skythought.training.data import Rows
 from skythought.training.log import Log
+from skythought.training.packing import Column
 from skythought.training.trainer import Trainer
 
 
@@ -27,8 +28,10 @@ class Settings:
 
     epochs: float
     max_steps: int
-    micro_batch: int  # samples per forward pass of a device
-    accumulation: int  # forward passes per step
+    batch_size: int  # samples per step, over all processes
+    micro_tokens: int  # tokens per forward pass of a process
+    micro_samples: int | None = None  # samples per forward pass at most
+    packed: bool  # samples end to end, kept apart by the attention
     lr: float
     warmup: float
     schedule: str
@@ -66,10 +69,16 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
     arguments = _arguments(settings, folder)
     log = Log(folder / "log.jsonl", writes=arguments.should_save)
     cached = model.config.use_cache
+    columns: dict[str, Column] = {"input_ids": rows.input_ids, "labels": rows.labels}
     trainer = Trainer(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_dict({"input_ids": rows.input_ids, "labels": rows.labels}),
+        train_dataset=Dataset.from_dict(columns),
+        columns=columns,
+        batch_size=settings.batch_size,
+        micro_tokens=settings.micro_tokens,
+        micro_samples=settings.micro_samples,
+        packed=settings.packed,
         processing_class=tokenizer,
         callbacks=[log],
     )
@@ -124,8 +133,7 @@ def _arguments(settings: Settings, folder: Path) -> SFTConfig:
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps,
-        per_device_train_batch_size=settings.micro_batch,
-        gradient_accumulation_steps=settings.accumulation,
+        per_device_train_batch_size=-(-settings.batch_size // devices()),
         learning_rate=settings.lr,
         warmup_steps=settings.warmup,
         lr_scheduler_type=settings.schedule,
@@ -138,7 +146,6 @@ def _arguments(settings: Settings, folder: Path) -> SFTConfig:
         data_seed=settings.seed,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
-        train_sampling_strategy="random",
         logging_steps=1,
         save_strategy="steps" if every else "no",
         save_steps=every or 500,
