@@ -35,6 +35,7 @@ from skythought.core.errors import UserError, plain
 from skythought.core.records import Sampling, Trace
 from skythought.edits import Chain, Done, Edit, Fault
 from skythought.perturbations import diff, terminal
+from skythought.perturbations.paraphrase import KEPT
 from skythought.reporting import changes
 
 SHOWN = 20  # traces on a page where --show says nothing
@@ -325,6 +326,8 @@ def describe(chain: Chain, counts: Mapping[str, int]) -> str:
     if "rewritten" in counts or "kept" in counts:
         text += f"; {counts.get('rewritten', 0):,} texts rewritten, "
         text += f"{counts.get('kept', 0):,} kept as they were"
+        why = (f"{key[len(KEPT) :]}: {counts[key]:,}" for key in counts if key.startswith(KEPT))
+        text += f" ({', '.join(sorted(why))})" if counts.get("kept") else ""
     if counts.get("failed"):
         text += f"; {counts['failed']:,} could not be had"
     return text

@@ -50,13 +50,33 @@ def trace(thought: str, name: str = "t") -> Trace:
         ("Yes, 3*2 = 6. 2 are left.", "Left are 2, as 3*2 = 6.", True),
         ("Let's 4 * 7 = 28 do.", "Do 4 * 7 = 28.", True),
         ("No numbers here.", "There are none. " * 200, False),
+        ("No numbers here. ", "No  numbers\nhere.", False),
     ],
 )
 def test_what_is_kept(old: str, new: str, kept: bool) -> None:
-    assert paraphrase.keeps(old, new) == kept
+    why = paraphrase.refusal(old, new)
+    assert (why == "") == kept
     counts: Counter[str] = Counter()
     assert paraphrase.reworded(old, lambda _: new, counts) == (new.strip() if kept else old)
-    assert counts == {"rewritten" if kept else "kept": 1}
+    assert counts == ({"rewritten": 1} if kept else {"kept": 1, f"kept: {why}": 1})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("So 3 times 12 is 36.", "Multiplying 3 by 12 gives 36.", ""),
+        ("3 + 4 = 7", "3 + 4 is 7", "no words to change"),
+        ("Take 3.", "", "no whole answer"),
+        ("Take 3.", "Take 3. ", "the same words"),
+        ("Take 3.", "Take 3, I say. " * 99, "too long"),
+        ("Take 3.", "Take 4.", "other numbers"),
+        ("Take `x` or $y$.", "Take `x` or y.", "other formulas"),
+        ("Take 3.", "I take 3.\n\nYes, 3.", "several steps"),
+        ("Take 3.\n\nYes.", "I take 3.\n\nYes, 3.", ""),
+    ],
+)
+def test_why_a_text_is_kept(old: str, new: str, why: str) -> None:
+    assert paraphrase.refusal(old, new) == why
 
 
 @pytest.mark.parametrize("text", ["$$x = 3$$", "3 + 4 = 7", "```\nx = some(code)\n```", "", "12"])
@@ -121,6 +141,7 @@ def test_a_text_is_asked_for_as_it_is() -> None:
     [piece * 6_000 for piece in ("1", "\\[", "\\(", "(", "$ ", "a+", "``", "1=1", "$$", "x <")],
 )
 def test_hostile_texts_take_no_time(text: str) -> None:
-    assert paraphrase.keeps(text, text)
+    paraphrase.numbers(text)
+    paraphrase.formulas(text)
     paraphrase.has_prose(text)
     assert not paraphrase.has_prose("word " * 10_000)

@@ -37,6 +37,7 @@ ITEM = re.compile(r"(?:[-+*] +|[*/×÷·^)] *)+")  # a list item before an equat
 WORD = re.compile(r"[^\W\d_]{2,}")
 LONGEST = 20_000  # characters of a text that is rewritten; longer ones are no prose
 GROWTH = 4  # times as long as before, a text is not the same in other words
+KEPT = "kept: "  # before the reason, among the counts
 FENCE = re.compile(r"\A```\w*\n(.*)\n```\Z", re.DOTALL)
 SYSTEM = """You rewrite one paragraph of somebody's reasoning in other words. Keep its meaning, \
 its language, its point of view and about its length.
@@ -65,9 +66,8 @@ def paraphrase(
         fraction: share of the steps, or with `whole` the probability that a thought is rewritten.
         rewrite: gives a text in other words.
         whole: 1 to hand over the whole thought in place of step after step.
-        counts: where to count the texts by what became of them: `rewritten`, or `kept` as they were
-            because what was given for them had other numbers or formulas, or nothing was to be said
-            otherwise.
+        counts: where to count the texts by what became of them: `rewritten`, or `kept` as they
+            were, and each reason to keep them (`refusal`) behind `KEPT`.
     """
     if whole:
         if not trace.thought or rng.random() >= fraction:
@@ -86,13 +86,14 @@ def reworded(text: str, rewrite: Callable[[str], str], counts: Counter[str] | No
     `counts` is that of `paraphrase`.
     """
     new = rewrite(text).strip() if has_prose(text) else ""
-    before = len(steps.split(text))
-    if before == 1 and len(steps.split(new)) > 1:
+    if len(steps.split(text)) == 1 and len(steps.split(new)) > 1:
         new = "\n".join(line for line in new.splitlines() if line.strip())
-    fits = bool(new) and keeps(text, new) and (before > 1 or len(steps.split(new)) == 1)
+    why = refusal(text, new)
     if counts is not None:
-        counts["rewritten" if fits else "kept"] += 1
-    return new if fits else text
+        counts["kept" if why else "rewritten"] += 1
+        if why:
+            counts[f"{KEPT}{why}"] += 1
+    return text if why else new
 
 
 def has_prose(text: str) -> bool:
@@ -100,16 +101,28 @@ def has_prose(text: str) -> bool:
     return len(text) <= LONGEST and WORD.search(FORMULA.sub(" ", text)) is not None
 
 
-def keeps(old: str, new: str) -> bool:
-    """Say whether a rewritten text has the same numbers, and all formulas and code, as before.
+def refusal(old: str, new: str) -> str:
+    """Say why a rewritten text is not taken, "" where it is.
 
-    Each number stands in both as often as it likes, at least once; white space inside a formula
-    does not count.
+    The two have the same numbers, each at least once in both, and the new one has all formulas and
+    code of the old; white space inside a formula does not count. A step stays one step.
     """
-    if len(new) > GROWTH * max(len(old), 250) or numbers(old) != numbers(new):
-        return False
+    if not has_prose(old):
+        return "no words to change"
+    if not new:
+        return "no whole answer"
+    if new.split() == old.split():
+        return "the same words"
+    if len(new) > GROWTH * max(len(old), 250):
+        return "too long"
+    if numbers(old) != numbers(new):
+        return "other numbers"
     held = _tight(new)
-    return all(formula in held for formula in formulas(old))
+    if not all(formula in held for formula in formulas(old)):
+        return "other formulas"
+    if len(steps.split(old)) == 1 and len(steps.split(new)) != 1:
+        return "several steps"
+    return ""
 
 
 def numbers(text: str) -> set[str]:

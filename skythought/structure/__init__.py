@@ -27,7 +27,7 @@ from skythought.structure.symbols import mentioned
 # What counts as a token where nothing better is known: a word, a digit, any other sign.
 TOKEN = re.compile(r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff]+|\S")
 
-HIGH_FORM = 0.55  # consistency from which a trace counts as well structured: 96 % of real ones
+HIGH_FORM = 0.55  # consistency from which a trace counts as well structured: 98 % of real ones
 LOW_GROUNDING = 0.8  # grounding below which its statements do not support it
 LEAST_CHECKABLE = 5  # statements without which grounding says little of a trace
 UNGROUNDED = "ungrounded"

@@ -4,8 +4,8 @@ r"""What gives the log-probability of a text behind another: a model here, or a 
 
 Context and continuation are one text to the model, tokenized as it tokenizes any prompt. Judged are
 the tokens behind the last line end of the context, so a model gives the same numbers here and on a
-server. Line ends are counted, not characters: where a character takes several tokens, or a prompt
-begins with a sign of its own, what servers say of places in the text is wrong.
+server. Line ends are counted, not characters: in the places that servers give, a sign that the
+tokenizer puts before every prompt counts too, and half a character may be a whole one.
 """
 
 from __future__ import annotations
