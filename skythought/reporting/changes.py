@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from skythought.reporting.html import POLICY
+from skythought.reporting.pages import POLICY
 from skythought.reporting.style import CSS
 from skythought.reporting.wording import safe
 

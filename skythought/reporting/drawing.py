@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from skythought.reporting.wording import safe
 
 Scale = Callable[[float], float]
+Points = Sequence[tuple[int, float]]  # steps and values
+
+MOST_POINTS = 200  # of a curve that are drawn
 
 ALONE = """<style>
 svg { --page: #fffefb; --ink: #1d1f21; --soft: #5f6468; --line: #dcdad3; background: var(--page);
@@ -58,6 +61,13 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     """Draw a line between two places."""
     ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
     return f'<line class="{kind}" {ends}/>'
+
+
+def curve(points: Points, x: Scale, y: Scale, kind: str) -> str:
+    """Draw a line through points, of many only some."""
+    keep = points[:: math.ceil(len(points) / MOST_POINTS) or 1]
+    places = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in keep)
+    return f'<polyline class="{kind}" points="{places}"/>'
 
 
 def alone(plot: str) -> str:

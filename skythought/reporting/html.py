@@ -1,19 +1,17 @@
 """A study and its results in, report.html out: one file, no network, no scripts.
 
-Whatever comes from a trace, a title or a manifest goes through `wording.safe`; the page also
-forbids itself to load or run anything (its Content-Security-Policy).
+Whatever comes from a trace, a title or a manifest goes through `wording.safe`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from skythought.reporting import findings, paper, plots, samples
-from skythought.reporting.markdown import TESTS, lead
+from skythought.reporting import findings, losses, pages, paper, plots, samples
+from skythought.reporting.markdown import TESTS, lead, learned
 from skythought.reporting.runs import Study
-from skythought.reporting.style import CSS
 from skythought.reporting.wording import (
     NONE,
     between,
@@ -42,13 +40,11 @@ NAV = {
     "samples": "Samples",
     "settings": "Settings",
 }
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def page(study: Study, results: dict[str, Any]) -> str:
     """Write the page."""
     rows = results["arms"]
-    links = "".join(f'<a href="#{key}">{name}</a>' for key, name in NAV.items())
     parts = {
         "findings": _findings(results),
         "results": _results(rows),
@@ -59,26 +55,17 @@ def page(study: Study, results: dict[str, Any]) -> str:
         "samples": _samples(study),
         "settings": _settings(study, results),
     }
-    body = "".join(
-        f'<section id="{key}" aria-labelledby="{key}-head"><h2 id="{key}-head">{NAV[key]}</h2>'
-        f"{text}</section>"
-        for key, text in parts.items()
-    )
-    name = safe(results["study"])
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Study {name} – skythought</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
-        f'<header><p class="kicker">skythought study: {name}</p>'
-        "<h1>What in a demonstration teaches a student to reason?</h1>"
-        f'<p class="lead">{safe(lead(results))}</p><nav aria-label="Sections">{links}</nav>'
-        f"</header>\n<main>{body}</main>\n"
-        '<footer><p class="note">Published values: Li et al., <cite>LLMs Can Easily Learn to '
-        "Reason from Demonstrations: Structure, not content, is what matters!</cite> "
-        f'<a href="{paper.URL}" rel="noreferrer">arXiv 2502.07374</a> ({paper.LABEL}). The numbers '
-        'of this page as data: <a href="results.json">results.json</a>; as text: '
-        '<a href="report.md">report.md</a>.</p></footer>\n</body>\n</html>\n'
+    return pages.frame(
+        f"Study {results['study']}",
+        kicker=f"skythought study: {results['study']}",
+        question="What in a demonstration teaches a student to reason?",
+        lead=lead(results),
+        sections={key: (NAV[key], html) for key, html in parts.items()},
+        foot_html=(
+            "Published values: Li et al., <cite>LLMs Can Easily Learn to Reason from "
+            "Demonstrations: Structure, not content, is what matters!</cite> "
+            f'<a href="{paper.URL}" rel="noreferrer">arXiv 2502.07374</a> ({paper.LABEL}). '
+        ),
     )
 
 
@@ -116,7 +103,7 @@ def _main_table(rows: list[Row], caption: str) -> str:
     head = (
         '<tr><td></td><th class="span" colspan="5" scope="colgroup">measured here</th>'
         '<th class="span published" colspan="3" scope="colgroup">published, not measured here</th>'
-        "<td></td></tr>" + _head("training data", "accuracy, %", "95 % interval", "change")
+        "<td></td></tr>" + pages.head("training data", "accuracy, %", "95 % interval", "change")
     ).removesuffix("</tr>")
     head += "".join(
         f'<th scope="col">{name}</th>'
@@ -135,14 +122,14 @@ def _main_table(rows: list[Row], caption: str) -> str:
             kind = "text disagree" if row["agreement"] == "not reproduced" else "text"
             lines.append(
                 f"<tr>{_name(row)}"
-                + _cells(
+                + pages.cells(
                     percent(row["accuracy"], ""),
                     share_between(row["low"], row["high"]),
                     "reference" if reference else points(row["delta"]),
                     between(row["delta_low"], row["delta_high"]),
                     p_value(row["p"]),
                 )
-                + _cells(
+                + pages.cells(
                     signed(row["paper_change"]),
                     f"{known.math500:.1f}" if known else NONE,
                     f"{known.aime24:.1f}" if known else NONE,
@@ -151,7 +138,7 @@ def _main_table(rows: list[Row], caption: str) -> str:
                 + f'<td class="{kind}">{verdict(row)}</td></tr>'
             )
         bodies.append(f"<tbody>{''.join(lines)}</tbody>")
-    return _table(head, "".join(bodies), caption, "Results of every arm")
+    return pages.table(head, "".join(bodies), caption, "Results of every arm")
 
 
 def _tests(tests: dict[str, Any]) -> str:
@@ -159,7 +146,7 @@ def _tests(tests: dict[str, Any]) -> str:
         return "<p>No test could be made yet: the arms it needs are not finished.</p>"
     lines = "".join(
         f'<tr><th scope="row">{safe(TESTS[key])}</th>'
-        + _cells(
+        + pages.cells(
             points(d["value"]),
             between(d["low"], d["high"]),
             p_value(d["p"]),
@@ -169,17 +156,17 @@ def _tests(tests: dict[str, Any]) -> str:
         + "</tr>"
         for key, d in tests.items()
     )
-    head = _head("question", "points", "95 % interval", "p", "detectable", "seeds × problems")
+    head = pages.head("question", "points", "95 % interval", "p", "detectable", "seeds × problems")
     caption = (
         "Intervals: bootstrap over seeds and problems. p: sign flips over problems, two-sided. "
         "Detectable: the smallest difference that 80 % of such studies would find at p < 0.05."
     )
-    return _table(head, f"<tbody>{lines}</tbody>", caption, "Tests")
+    return pages.table(head, f"<tbody>{lines}</tbody>", caption, "Tests")
 
 
 def _behind(rows: list[Row]) -> str:
     seen = inspected(rows)
-    head = _head(
+    head = pages.head(
         *("training data", "seeds", "n", "each seed, %", "detectable", "no answer", "cut off"),
         *("errors", "mean tokens", "sampled, %", "sampled change"),
         *(f"{name}, %" for name in seen.values()),
@@ -187,7 +174,7 @@ def _behind(rows: list[Row]) -> str:
     )
     lines = "".join(
         f"<tr>{_name(row)}"
-        + _cells(
+        + pages.cells(
             ", ".join(map(str, row["seeds"])),
             count(row["n"]),
             each_seed(row),
@@ -209,7 +196,7 @@ def _behind(rows: list[Row]) -> str:
         "counts as wrong; an error counts as neither right nor wrong, and its problem is left out. "
         "Time is training and evaluation of all seeds together."
     )
-    return _table(head, f"<tbody>{lines}</tbody>", caption, "What stands behind each score")
+    return pages.table(head, f"<tbody>{lines}</tbody>", caption, "What stands behind each score")
 
 
 def _training(study: Study, rows: list[Row]) -> str:
@@ -225,6 +212,14 @@ def _training(study: Study, rows: list[Row]) -> str:
             "is the last loss. Each arm is trained on other text, so a lower loss is not a better "
             "student.</figcaption></figure>"
         )
+    clean = [seed.log for arm in study.arms if arm.name == "correct" for seed in arm.seeds]
+    wide, narrow = losses.plot(clean, 990), losses.plot(clean, 350)
+    if wide:
+        text += (
+            f'<h3>What is learned first</h3><figure><div class="wide">{wide}</div>'
+            f'<div class="narrow">{narrow}</div><figcaption>Correct traces, LoRA. '
+            f"{safe(losses.CAPTION)}</figcaption></figure>{_learned(rows)}"
+        )
     wide, narrow = plots.lengths(rows, 990), plots.lengths(rows, 350)
     if wide:
         text += (
@@ -234,6 +229,14 @@ def _training(study: Study, rows: list[Row]) -> str:
             "the others.</figcaption></figure>"
         )
     return text
+
+
+def _learned(rows: list[Row]) -> str:
+    head = pages.head("training data", *(f"90 % of {part}, step" for part in losses.PARTS.values()))
+    lines = "".join(
+        f"<tr>{_name(row)}{pages.cells(*learned(row))}</tr>" for row in rows if "learned" in row
+    )
+    return pages.table(head, f"<tbody>{lines}</tbody>", losses.RULE, "What is learned first")
 
 
 def _data(study: Study) -> str:
@@ -250,7 +253,7 @@ def _data(study: Study) -> str:
     prose = "".join(f"<p>{safe(line)}</p>" for line in others)
     return (
         "<p>The demonstrations of the clean arms; those of the other arms are made from the same "
-        f'traces. All training sets: <a href="data/">data/</a>.</p>{_facts(pairs)}{prose}'
+        f'traces. All training sets: <a href="data/">data/</a>.</p>{pages.facts(pairs)}{prose}'
     )
 
 
@@ -271,8 +274,8 @@ def _settings(study: Study, results: dict[str, Any]) -> str:
     ]
     versions = {**results["versions"], "code revision": study.revision or "unknown"}
     return (
-        f"{_facts(results['settings'].items())}<h3>Versions</h3>{_facts(versions.items())}"
-        f"<details><summary>Models, with a hash of their weights</summary>{_facts(models)}"
+        f"{pages.facts(results['settings'].items())}<h3>Versions</h3>{pages.facts(versions.items())}"
+        f"<details><summary>Models, with a hash of their weights</summary>{pages.facts(models)}"
         "</details>"
     )
 
@@ -285,31 +288,6 @@ def _grouped(rows: list[Row]) -> list[tuple[str, list[Row]]]:
 def _name(row: Row) -> str:
     place = f"arms/{quote(row['name'])}/"
     return f'<th scope="row"><a href="{safe(place)}">{safe(row["title"])}</a></th>'
-
-
-def _cells(*texts: str, kind: str = "") -> str:
-    mark = f' class="{kind}"' if kind else ""
-    return "".join(f"<td{mark}>{safe(text)}</td>" for text in texts)
-
-
-def _head(*names: str) -> str:
-    cells = "".join(f'<th scope="col">{safe(name)}</th>' for name in names)
-    return f"<tr>{cells}</tr>"
-
-
-def _table(head: str, bodies: str, caption: str, name: str) -> str:
-    return (
-        f'<p class="note">{safe(caption)}</p>'
-        f'<div class="scroll" role="region" aria-label="{name}" tabindex="0">'
-        f'<table aria-label="{name}"><thead>{head}</thead>{bodies}</table></div>'
-    )
-
-
-def _facts(pairs: Iterable[tuple[Any, Any]]) -> str:
-    lines = "".join(
-        f'<tr><th scope="row">{safe(key)}</th><td>{safe(value)}</td></tr>' for key, value in pairs
-    )
-    return f'<div class="scroll"><table class="facts"><tbody>{lines}</tbody></table></div>'
 
 
 def _list(texts: Sequence[str], kind: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from skythought.reporting import paper
+from skythought.reporting import losses, paper
 from skythought.reporting.wording import (
     NONE,
     between,
@@ -71,7 +71,7 @@ def table(results: dict[str, Any]) -> str:
             )
         )
     return (
-        f"{_grid(head, rows, 'l' + 'r' * (len(head) - 2) + 'l')}\n\n"
+        f"{grid(head, rows, 'l' + 'r' * (len(head) - 2) + 'l')}\n\n"
         f"\\* {paper.LABEL} (Qwen2.5-32B-Instruct; {paper.SOURCE}). The change is that of the "
         "average over four benchmarks.\n"
     )
@@ -116,10 +116,25 @@ corrected for the number of rows.
 at p < 0.05. An answer without a result counts as wrong; an error counts as neither right nor wrong,
 and its problem is left out.
 
-## Settings
+{first(results)}## Settings
 
 {settings}
 """
+
+
+def learned(row: dict[str, Any]) -> list[str]:
+    """Write the steps at which each seed of an arm had learned structure and content."""
+    return [
+        ", ".join(count(steps[part]) for steps in row["learned"].values())
+        for part in losses.PARTS.values()
+    ]
+
+
+def first(results: dict[str, Any]) -> str:
+    """Write what is learned first as a section; "" where the logs do not tell."""
+    rows = [(cell(row["title"]), *learned(row)) for row in results["arms"] if "learned" in row]
+    head = ("training data", *(f"90 % of {part}, step" for part in losses.PARTS.values()))
+    return f"## Learned first\n\n{grid(head, rows, 'lrr')}\n\n{losses.RULE}\n\n" if rows else ""
 
 
 def lead(results: dict[str, Any]) -> str:
@@ -149,7 +164,7 @@ def tests(results: dict[str, Any]) -> str:
         for key, d in results["tests"].items()
     ]
     head = ("question", "points", "95 % interval", "p", "detectable", "seeds × problems")
-    return _grid(head, rows, "lrrrrr") if rows else "No test could be made yet."
+    return grid(head, rows, "lrrrrr") if rows else "No test could be made yet."
 
 
 def behind(results: dict[str, Any]) -> str:
@@ -179,7 +194,7 @@ def behind(results: dict[str, Any]) -> str:
             )
         )
     names = (f"{cell(seen[name])}, %" for name in seen)
-    return _grid((*head, *names), rows, "llrlrrrrrrr" + "r" * len(seen))
+    return grid((*head, *names), rows, "llrlrrrrrrr" + "r" * len(seen))
 
 
 def cell(value: object) -> str:
@@ -190,6 +205,7 @@ def cell(value: object) -> str:
     return text
 
 
-def _grid(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], sides: str) -> str:
+def grid(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], sides: str) -> str:
+    """Write a table; `sides` has an l or an r for each column."""
     line = ["---:" if side == "r" else "---" for side in sides]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, tuple(line), *rows])

@@ -10,13 +10,12 @@ description for readers who do not see it; its numbers stand in the tables too.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from skythought.reporting import drawing, paper
+from skythought.reporting import drawing, losses, paper
 from skythought.reporting.drawing import Scale
-from skythought.reporting.runs import Arm, Step
+from skythought.reporting.runs import Arm
 from skythought.reporting.wording import between, percent, points, safe, signed
 
 Row = dict[str, Any]
@@ -28,7 +27,6 @@ HEADS = {
     "short": "Short answers",
     "base": "No training",
 }
-MOST_STEPS = 200  # points of a curve that are drawn
 
 
 def effects(rows: Sequence[Row], width: int) -> str:
@@ -122,17 +120,16 @@ def _legend(width: int) -> Iterator[str]:
 def curves(arms: Sequence[Arm]) -> list[tuple[Arm, str]]:
     """Draw the loss of each arm that was trained; the grey curve in each is that of `correct`."""
     logs = {arm.name: [seed.log for seed in arm.seeds if seed.log] for arm in arms}
-    every = [step for some in logs.values() for log in some for step in log]
-    every = [step for step in every if math.isfinite(step.loss)]
+    every = [point for some in logs.values() for log in some for point in losses.values(log)]
     if not every:
         return []
-    last, high = max(step.step for step in every), max(step.loss for step in every)
+    last, high = max(step for step, _ in every), max(loss for _, loss in every)
     x, y = drawing.scale(0, last, 26, 196), drawing.scale(high, 0, 10, 118)
     found: list[tuple[Arm, str]] = []
     for arm in arms:
         if not logs[arm.name]:
             continue
-        mean = _mean(logs[arm.name])
+        mean = losses.average(map(losses.values, logs[arm.name]))
         body = []
         for tick in drawing.ticks(0, high, 4):
             body.append(drawing.line(26, y(tick), 196, y(tick), "grid"))
@@ -142,35 +139,17 @@ def curves(arms: Sequence[Arm]) -> list[tuple[Arm, str]]:
             drawing.text(196, 133, f"step {last:,}", "soft end"),
         ]
         if arm.name != "correct" and logs.get("correct"):
-            body.append(_curve(_mean(logs["correct"]), x, y, "ghost"))
+            ghost = losses.average(map(losses.values, logs["correct"]))
+            body.append(drawing.curve(ghost, x, y, "ghost"))
         if len(logs[arm.name]) > 1:
-            body += [_curve(log, x, y, "seed stroke") for log in logs[arm.name]]
-        body.append(_curve(mean, x, y, "curve stroke"))
-        end = mean[-1]
-        body.append(drawing.text(196, max(10, y(end.loss) - 7), f"{end.loss:.2f}", "end head"))
-        first = f"from {mean[0].loss:.2f} at step {mean[0].step}"
-        said = f"{first} to {end.loss:.2f} at step {end.step}"
+            body += [drawing.curve(losses.values(g), x, y, "seed stroke") for g in logs[arm.name]]
+        body.append(drawing.curve(mean, x, y, "curve stroke"))
+        (first, high_loss), (end, loss) = mean[0], mean[-1]
+        body.append(drawing.text(196, max(10, y(loss) - 7), f"{loss:.2f}", "end head"))
+        said = f"from {high_loss:.2f} at step {first} to {loss:.2f} at step {end}"
         title = f"Training loss: {arm.card.title}"
         found.append((arm, drawing.svg(f"curve-{len(found)}", (200, 138), title, said, body)))
     return found
-
-
-def _mean(logs: Sequence[Sequence[Step]]) -> list[Step]:
-    """Average the loss over the seeds that logged a step."""
-    by_step: dict[int, list[float]] = {}
-    for log in logs:
-        for step in log:
-            if math.isfinite(step.loss):
-                by_step.setdefault(step.step, []).append(step.loss)
-    found = sorted(by_step.items())
-    return [Step(step=number, loss=sum(values) / len(values)) for number, values in found]
-
-
-def _curve(steps: Sequence[Step], x: Scale, y: Scale, kind: str) -> str:
-    drawn = [step for step in steps if math.isfinite(step.loss)]
-    keep = drawn[:: math.ceil(len(drawn) / MOST_STEPS) or 1]
-    line = " ".join(f"{x(step.step):.1f},{y(step.loss):.1f}" for step in keep)
-    return f'<polyline class="{kind}" points="{line}"/>'
 
 
 def lengths(rows: Sequence[Row], width: int) -> str:

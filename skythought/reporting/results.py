@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from skythought.core import metrics
 from skythought.core.metrics import Difference
-from skythought.reporting import findings, paper
+from skythought.reporting import findings, losses, paper
 from skythought.reporting.runs import Answers, Arm, Study
 
 REFERENCE = "correct"
@@ -67,7 +67,8 @@ def describe(arm: Arm, reference: Arm | None, judged: bool) -> dict[str, Any]:
     if judged and published is not None and greedy["delta_low"] is not None:
         bounds = 100 * greedy["delta_low"], 100 * greedy["delta_high"]
         verdict = paper.agreement(published, *bounds)
-    speeds = [step.tokens_per_s for seed in arm.seeds for step in seed.log[-1:]]
+    speeds = [step.tokens_per_s for seed in arm.seeds for step in seed.log]
+    learned = {str(s.number): steps for s in arm.seeds if (steps := losses.learned(s.log))}
     return {
         "name": card.name,
         "title": card.title,
@@ -86,6 +87,7 @@ def describe(arm: Arm, reference: Arm | None, judged: bool) -> dict[str, Any]:
         "seconds": round(sum(f.train_seconds + f.eval_seconds for f in facts), 2),
         "peak_memory_gb": max(f.peak_memory_gb for f in facts),
         "tokens_per_s": round(sum(speeds) / len(speeds), 1) if speeds else None,
+        **({"learned": learned} if learned else {}),
     }
 
 

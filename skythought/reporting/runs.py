@@ -46,11 +46,24 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a training log."""
+    """One row of a training log; losses in nats per token, None where there is none."""
 
     step: int
-    loss: float
+    loss: float | None
+    loss_structural: float | None = None
+    loss_content: float | None = None
+    loss_opening: float | None = None
+    loss_word: float | None = None
+    loss_break: float | None = None
+    loss_maths: float | None = None
+    loss_rest: float | None = None
+    loss_format: float | None = None
+    tokens: int = 0
     tokens_per_s: float = 0.0
+    mfu: float | None = None
+    peak_memory_gib: float | None = None
+    seconds: float = 0.0
+    cost: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

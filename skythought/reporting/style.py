@@ -85,6 +85,7 @@ svg .paper { fill: var(--page); stroke: var(--soft); stroke-width: 1.5; }
 svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
 svg .seed { fill: none; stroke-width: 1; opacity: .3; }
 svg .ghost { fill: none; stroke: var(--base); stroke-width: 1.5; opacity: .55; }
+svg .ring { fill: var(--page); stroke-width: 2; }
 svg .mark { stroke: var(--page); stroke-width: 1; }
 svg .span { stroke-width: 2.5; stroke-linecap: round; }
 .content { --group: var(--content); } .structure { --group: var(--structure); }
