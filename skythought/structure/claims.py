@@ -13,6 +13,7 @@ import re
 
 REACH = 120  # characters before and behind that are looked at
 CLAUSE = re.compile(r"[.!?](?=\s|$)|[,;:。\n(]|\bthen\b")
+ENDED = re.compile(r"[.!?,;:](?=\s|$|\W)|\n")
 # In the clause before: what follows is not claimed.
 SUPPOSED = re.compile(
     r"\b(?:if|suppose|supposing|assum(?:e|es|ing)|unless|whether|imagine|hypothetically"
@@ -24,7 +25,7 @@ SUPPOSED = re.compile(
 )
 # Right behind: it is taken back.
 REFUTED = re.compile(
-    r"^[\s$)\\\]*]*(?:(?:[.,;:—-]|and|but|wait|→|=>|\\\)|\\\])\s*){0,4}"
+    r"[\s$)\\\]*]*(?:(?:[.,;:—-]|and|but|wait|→|=>|\\\)|\\\])\s*){0,4}"
     r"(?:(?:which|that|this|it)(?: \w+)? ?)?"
     r"(?:(?:is|are|'s|’s|was|would be) )?(?:a |clearly |obviously |again )?"
     r"(?:not (?:true|correct|valid|possible|right|zero)|contradict\w*|impossible"
@@ -33,13 +34,13 @@ REFUTED = re.compile(
     re.IGNORECASE,
 )
 REFUTED_LATER = re.compile(
-    r"^[^.!?\n]{0,80}\b(?:which|that|this) (?:is|can't be|cannot be|isn't) (?:clearly |obviously )?"
+    r"[^.!?\n]{0,80}\b(?:which|that|this) (?:is|can't be|cannot be|isn't) (?:clearly |obviously )?"
     r"(?:not (?:true|possible|correct|valid)|impossible|false|wrong|incorrect|a contradiction)",
     re.IGNORECASE,
 )
 # Behind the chain that it is in.
 REFUTED_CHAIN = re.compile(
-    r"^(?:\s*[=≈][^.!?\n]{1,40})?(?:\.\d+)?[\s$)]*[.,;:]\s*"
+    r"(?:\s*[=≈][^.!?\n]{1,40})?(?:\.\d+)?[\s$)]*[.,;:]\s*"
     r"(?:impossible|contradiction|not possible|not equal|no\.|which is (?:false|impossible))",
     re.IGNORECASE,
 )
@@ -56,7 +57,7 @@ ABOVE = re.compile(r"([^\n.!?]{0,100}):\s*\n\s*(?:\\[(\[]|\$\$?)?\s*$")
 def stated(text: str, start: int, end: int) -> bool:
     """Say whether what stands at a place of a text is claimed there."""
     behind = text[end : end + REACH]
-    if asked(behind) or any(r.search(behind) for r in (REFUTED, REFUTED_LATER, REFUTED_CHAIN)):
+    if asked(behind) or any(r.match(behind) for r in (REFUTED, REFUTED_LATER, REFUTED_CHAIN)):
         return False
     before = text[max(0, start - REACH) : start]
     clause = CLAUSE.split(before)[-1]
@@ -69,7 +70,7 @@ def stated(text: str, start: int, end: int) -> bool:
 
 def asked(behind: str) -> bool:
     """Say whether a question mark ends what stands before."""
-    ended = re.search(r"[.!?,;:](?=\s|$|\W)|\n", behind)
+    ended = ENDED.search(behind)
     return ended is not None and ended[0] == "?"
 
 

@@ -26,18 +26,23 @@ length.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from skythought.core import steps
 from skythought.structure.weights import WEIGHTS
 
+Numbers = defaultdict[tuple[str, str], int]  # of the pairs of words or symbols of a thought
+
 KEYWORD = re.compile(rf"(?:{steps.KEYWORD.pattern})[,.:;!]*[ ]*")  # of a text in small letters
 # Words, commands of LaTeX, numbers, single signs; one sign of a script without spaces.
-TOKEN = re.compile(r"[぀-ヿ一-鿿가-힣]|\\?[^\W\d_]+|\d+|[=+\-*/^<>%$()\[\]{}|×·≤≥,.:;!?]")
+TOKEN = re.compile(
+    r"[a-z]++(?![^\W\d_])|[぀-ヿ一-鿿가-힣]|\\?[^\W\d_]+|\d+|[=+\-*/^<>%$()\[\]{}|×·≤≥,.:;!?]"
+)
 ZEROS = str.maketrans("123456789", "000000000")
 ITEM = re.compile(r"[-*•#]|\d{1,4}[.)]")
 MARKED = re.compile(r"\\boxed|final answer")
@@ -107,11 +112,11 @@ class _Text:
 
     __slots__ = ("end", "item", "kind", "length", "marked", "opening", "pairs", "start", "words")
 
-    def __init__(self, text: str, stems: dict[str, str]) -> None:
+    def __init__(self, text: str, stems: dict[str, str], numbers: Numbers) -> None:
         plain = KEYWORD.sub("", text.translate(ZEROS).lower()).strip()
         tokens = TOKEN.findall(plain)
         self.length = len(tokens)
-        self.pairs = set(pairwise(tokens))
+        self.pairs = set(map(numbers.__getitem__, pairwise(tokens)))
         words = set()
         for token in set(tokens):
             stem = stems.get(token)
@@ -138,9 +143,10 @@ def read(
 ) -> Iterator[list[tuple[str, float]]]:
     """Yield the signals of each step and of the answer, as (name, value)."""
     stems: dict[str, str] = {}
-    texts = [_Text(text, stems) for text in (question, *parts)]
+    numbers: Numbers = defaultdict(itertools.count().__next__)
+    texts = [_Text(text, stems, numbers) for text in (question, *parts)]
     if parts and answer.strip():
-        texts.append(_Text(answer, stems))
+        texts.append(_Text(answer, stems, numbers))
     n, n_steps = len(texts), len(parts)
     spread = Counter(word for text in texts for word in text.words)
     left = spread.copy()  # in how many texts from here on a word is
@@ -236,9 +242,7 @@ class _Chance:
             self.expected[pair] = rare * p
             self.variance[pair] = rare * rare * p * (1 - p)
 
-    def cohesion(
-        self, this: set[tuple[str, str]], before: set[tuple[str, str]]
-    ) -> tuple[float, float]:
+    def cohesion(self, this: set[int], before: set[int]) -> tuple[float, float]:
         """Give what two texts share: standard deviations beyond chance, and the share of `this`."""
         common = [pair for pair in this if pair in self.weight]
         both = this & before

@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from skythought.formulas.algebra import Algebra
@@ -98,6 +99,10 @@ def check(statement: Statement) -> Truth:
     """Say whether a statement holds; it does if one of the ways to read it does."""
     if max(len(statement.left), len(statement.right)) > MAX_CHARS:
         return "unknown"
+    return _known(statement._replace(start=0, end=0))  # true anywhere
+
+
+def _checked(statement: Statement) -> Truth:
     truths: list[Truth] = []
     ways = pairs(statement.left, statement.right)
     for left, right in ways:
@@ -123,6 +128,9 @@ def check(statement: Statement) -> Truth:
         if "holds" in meant or ("unknown" in meant and not has_names(left + right)):
             return "unknown"
     return "fails"
+
+
+_known = lru_cache(maxsize=1 << 14)(_checked)  # every second statement is one made before
 
 
 def _judge(left: str, right: str, statement: Statement) -> Truth | None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 RUN = 8  # words
-WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]", re.ASCII)
+WORD = re.compile(r"[A-Za-z]+|\d+|[^\w\s]", re.ASCII)
 TIMES = 4  # repeats that make a loop
 LEAST = 60  # words of all repeats together
 LONGEST = 20_000  # words at the end that are looked at

@@ -21,7 +21,9 @@ GROUPED = re.compile(r"\d+,\d{3}")
 FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 TOKEN = re.compile(
     rf"""
-    (?P<space>[^\S\n]+|&|\\[,;:!\ ]
+    [ ]*(?:
+    (?P<plain>[A-Za-z]{{2,}}+(?=[ .,\n]))  # most tokens are such words
+  | (?P<space>[^\S\n]+|&|\\[,;:!\ ]
         |\\(?:quad|qquad|left|right|displaystyle|textstyle|limits)(?![a-zA-Z])
         |\\[bB]igg?[lr]?(?![a-zA-Z])|\\[()]|\\\$|\$(?!\$)|€|£|\\boxed(?=\s*\{{)
         |\\(?:begin|end)\{{(?:align|aligned|equation|gather|split|gathered)\*?\}}|~|`)
@@ -48,9 +50,12 @@ TOKEN = re.compile(
   | (?P<bar>\|)
   | (?P<end>[.,;:?—"“”])
   | (?P<other>.)
+    )
     """,
     re.VERBOSE | re.DOTALL,
 )
+GROUPS = {at: "word" if name == "plain" else name for name, at in TOKEN.groupindex.items()}
+SPACE = TOKEN.groupindex["space"]
 OPS = {"×": "*", "·": "*", "⋅": "*", "∙": "*", "•": "*", "÷": "/", "−": "-", "–": "-"}
 COMMAND_OPS = {"cdot": "*", "times": "*", "ast": "*", "div": "/"}
 RELATIONS = {
@@ -100,18 +105,19 @@ class Token(NamedTuple):
 def scan(text: str) -> list[Token]:
     """Cut a text into tokens; spaces, code blocks and delimiters of formulas are left out."""
     found: list[Token] = []
-    spaced = True
+    spaced, end = True, 0
     for match in TOKEN.finditer(_without_long_lines(without_code(text))):
-        group = match.lastgroup or ""
-        if group == "space":
+        group = match.lastindex or SPACE
+        if group == SPACE:
             spaced = True
             continue
-        start, end = match.span()
-        kind, written = (_known if end - start <= SHORT else _token)(group, match[0])
-        if kind == "num" and found and found[-1].kind == "rel" and GROUPED.fullmatch(match[0]):
-            written = match[0].replace(",", "@")  # 7*21=147,147+53=200
-        star = _emphasis if (kind, written) == ("op", "*") else _bold if match[0] == "**" else None
-        if star and star(text, start, end):
+        piece, before, end = match[group], end, match.end()
+        start = end - len(piece)
+        spaced = spaced or start > before
+        kind, written = (_known if end - start <= SHORT else _token)(GROUPS[group], piece)
+        if kind == "num" and found and found[-1].kind == "rel" and GROUPED.fullmatch(piece):
+            written = piece.replace(",", "@")  # 7*21=147,147+53=200
+        elif piece in EMPHASIS and EMPHASIS[piece](text, start, end):
             spaced = True
             continue
         found.append(Token(kind, written, start, end, spaced))
@@ -237,3 +243,6 @@ def _bold(text: str, start: int, end: int) -> bool:
     """Say whether two stars are no power: not between two operands."""
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
     return not (before.isalnum() or before == ")") or not (after.isalnum() or after in ("(", "-"))
+
+
+EMPHASIS = {"*": _emphasis, "**": _bold}

@@ -354,20 +354,16 @@ def _modulus(tokens: Sequence[Token], at: int) -> str:
 def _without_bullets(tokens: list[Token]) -> list[Token]:
     """Leave out the numbers and stars that lists begin their lines with."""
     found: list[Token] = []
-    at = 0
-    while at < len(tokens):
-        token = tokens[at]
-        begins = not found or found[-1].kind == "row"
-        after = tokens[at + 1] if at + 1 < len(tokens) else None
-        if begins and token.kind == "op" and token.text == "*":
-            at += 1
-            continue
-        if begins and token.kind in ("num", "sym") and len(token.text) <= 2:
-            numbered = after is not None and after.text in (".", ")") and not after.spaced
-            spaced = at + 2 < len(tokens) and tokens[at + 2].spaced
-            if numbered and spaced:
-                at += 2
+    begins, behind = True, 0  # the line; the last bullet
+    for at, token in enumerate(tokens):
+        if begins:
+            if at < behind or (token.kind == "op" and token.text == "*"):
                 continue
+            if token.kind in ("num", "sym") and len(token.text) <= 2:
+                mark, *after = tokens[at + 1 : at + 3] or [token]
+                if mark.text in (".", ")") and not mark.spaced and after and after[0].spaced:
+                    behind = at + 2
+                    continue
         found.append(token)
-        at += 1
+        begins = token.kind == "row"
     return found

@@ -62,7 +62,8 @@ INDICES = re.compile(r"(?<=_\d) _(?=\d)")  # of x₁₂
 
 TOKEN = re.compile(
     r"""
-    ( \d{1,3}(?:(?:,|\{,\}|\\,)\d{3})++(?!\d)(?:\.\d++)?   # numbers
+    ( [A-Za-z]{2,}+ )(?=[ .,\n])                            # most are such plain words
+  | ( \d{1,3}(?:(?:,|\{,\}|\\,)\d{3})++(?!\d)(?:\.\d++)?   # numbers
     | \d++(?:\.\d++)?(?:[eE][+-]?\d++)?
     | (?<![\w.)\]}])\.\d++ )
   | \\(?:text|mathrm|operatorname|textbf|mathbf|mbox)\s*+\{[^{}\\$]{0,80}+\}
@@ -89,8 +90,11 @@ def mentioned(text: str) -> list[str]:
     if not text.isascii():
         text = INDICES.sub("", text.translate(WRITTEN))
     found: list[str] = []
-    for number, joined, beside, before, name, index, digits in TOKEN.findall(text):
-        if number:
+    for word, number, joined, beside, before, name, index, digits in TOKEN.findall(text):
+        if word:
+            if word in NAMES:
+                found.append(NAMES[word])
+        elif number:
             found.append(number_form(number))
         elif joined:
             head, mark, rest = joined.partition("_")
