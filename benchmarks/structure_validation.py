@@ -261,10 +261,10 @@ class Remembered:
 
 def by_model(traces: Sequence[Trace], model: str, n: int, seconds: float) -> Iterator[str]:
     """Score short thoughts with a language model, in several readings; stops after a while."""
-    levels = dict.fromkeys(("shuffle", "insert", "delete"), (0.67,)) | {"digits": (0.5,)}
+    levels = dict.fromkeys(("shuffle", "insert", "delete"), (0.67,))
+    levels |= {"digits": (0.5,), "keywords": (1.0,)}
     short = [t for t in traces if 5 <= len(steps.split(t.thought)) <= 9]
     chosen = random.Random(0).sample(short, min(n, len(short)))
-    comparison = likelihood.Comparison(context=200, continuation=100)
     local = likelihoods.local(model)
     readings: dict[str, Callable[[Sequence[likelihood.Judged]], float]] = {
         "share of steps whose own predecessor is best": lambda j: float(
@@ -280,9 +280,7 @@ def by_model(traces: Sequence[Trace], model: str, n: int, seconds: float) -> Ite
             break
         asker = Remembered(local)
         for kind, fraction, parts in copies(trace, traces, (0,), levels):
-            if judged := likelihood.judge(
-                parts, asker, question=question(trace), comparison=comparison
-            ):
+            if judged := likelihood.judge(parts, asker, question=question(trace)):
                 for name, reading in readings.items():
                     value = reading(judged)
                     scores[name].append(named(trace, kind, fraction, value, len(parts)))

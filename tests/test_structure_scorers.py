@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from skythought import likelihoods
 from skythought.core.errors import UserError
 from skythought.structure import scorers
 from skythought.structure.scorers import Local, Server
+
+CASES = Path(__file__).parent / "cases"
 
 
 @pytest.mark.parametrize(
@@ -103,6 +106,15 @@ def test_characters_of_several_tokens_move_nothing(address: str) -> None:
     """Places in the text, as servers tell them, would be off by three for each sign here."""
     found = Server("m", address).logprobs([("2 × 3 ≤ 7 → 🙂\n\n", "abc")])
     assert found == [-98]
+
+
+def test_an_answer_of_vllm() -> None:
+    """Recorded of vLLM 0.32 with SmolLM2-135M-Instruct, 30 tokens and the one it goes on with."""
+    recorded = json.loads((CASES / "vllm_echo.json").read_text(encoding="utf-8"))
+    with serving(lambda _: (200, recorded)) as address:
+        pair = ("√2 ∠ABC, 因此 𝑥 △ ½ 🤔.\n\n", "So ≥ it is")
+        [found] = Server("smollm2", address).logprobs([pair])
+    assert found == pytest.approx(sum((-5.0319, -12.6475, -7.3446, -1.0859)) / 4, abs=1e-3)
 
 
 def test_a_busy_server_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
