@@ -41,9 +41,15 @@ class Config:
     """Folder or hub name of the model to start from; mini is the one in the package."""
     dataset: Path
     """JSONL file, run folder, or owner/name on the hub, in any shape: messages, ShareGPT, ..."""
+    objective: Literal["sft", "simpo", "dpo"] | None = None
+    """sft, where not given, learns demonstrations; simpo and dpo prefer one answer to another."""
+    beta: float | None = None
+    """Weight of a pair's difference in likelihood; 2 for simpo and 0.1 for dpo where not given."""
+    gamma: float | None = None
+    """Margin by which simpo wants the chosen answer's reward to be larger; 0.3 where not given."""
     output_dir: Path | None = None
     """Where the checkpoint goes; runs/<wandb_run> or runs/<base>-<method> where not given."""
-    preset: Literal["", "sky-t1-full", "sky-t1-lora", "article-lora"] = ""
+    preset: Literal["", "sky-t1-full", "sky-t1-lora", "article-lora", "flash-simpo"] = ""
     """Published settings to start from; a flag that is given wins."""
     full: bool = False
     """Train all weights instead of a LoRA adapter."""
@@ -78,7 +84,7 @@ class Config:
     attention: str = "auto"
     """Attention backend: auto, segments, sdpa, eager, flex_attention or flash_attention_2."""
     lr: float | None = None
-    """Peak learning rate; 1e-4 for LoRA and 1e-5 for --full where not given (Sky-T1's)."""
+    """Peak learning rate; 1e-4 for LoRA, 1e-5 for --full, a twentieth for pairs if not given."""
     warmup: float | None = None
     """Share of the steps over which the rate rises; 0.1 where not given."""
     schedule: Literal["cosine", "linear", "constant_with_warmup"] | None = None
@@ -148,7 +154,7 @@ def check(config: Config) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise UserError(f"--{name} {value}: give 1 or more")
-    for name in ("lr", "max_grad_norm", *(() if config.max_steps > 0 else ("epochs",))):
+    for name in ("lr", "beta", "max_grad_norm", *(() if config.max_steps > 0 else ("epochs",))):
         value = getattr(config, name)
         if value is not None and not 0 < value < math.inf:
             raise UserError(f"--{name} {value:g}: give more than 0")
@@ -156,10 +162,12 @@ def check(config: Config) -> None:
         value = getattr(config, name)
         if value is not None and not 0 <= value < 1:
             raise UserError(f"--{name} {value:g}: give a share from 0 to below 1")
-    for name in ("weight_decay", "save_every", "seed", "show_mask"):
+    for name in ("weight_decay", "save_every", "seed", "show_mask", "gamma"):
         value = getattr(config, name)
         if value is not None and not value >= 0:
             raise UserError(f"--{name} {value:g}: give 0 or more")
+    if config.packing and hyperparameters(config).objective != "sft":
+        raise UserError("--packing: pairs are padded, not packed; leave it out")
     for name in ("qlora", "dora", "rslora", "lora_layers"):
         if hyperparameters(config).full and getattr(config, name):
             raise UserError(f"--{name} is of an adapter, and all weights are trained; leave it out")
@@ -178,14 +186,18 @@ def _train(
     import torch
     import transformers
 
-    from skythought.training import attention, memory, sft
+    from skythought.training import attention, memory, preference, sft
 
     transformers.set_seed(config.seed)
     dtype = config.dtype
     if dtype == "auto":
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
-    model, tokenizer = _load(config.base_model, dtype, qlora=config.qlora)
-    rows = data.tokenize(tokenizer, examples, chosen.max_length)
+    model, tokenizer = _load(config, dtype, merged=chosen.full)
+    rows: data.Rows | preference.Pairs
+    if chosen.objective == "sft":
+        rows = data.tokenize(tokenizer, examples, chosen.max_length)
+    else:
+        rows = preference.tokenize(tokenizer, examples, chosen.max_length)
     sft.devices()
     fit = memory.tokens_that_fit(
         model,
@@ -193,7 +205,8 @@ def _train(
         checkpointing=config.gradient_checkpointing,
         memory=memory.device_memory(),
     )
-    backend, packed = attention.choose(model, config.attention, config.packing)
+    packing = config.packing if chosen.objective == "sft" else False
+    backend, packed = attention.choose(model, config.attention, packing)
     attention.use(model, backend)
     settings = sft.Settings(
         epochs=chosen.epochs,
@@ -216,7 +229,8 @@ def _train(
     )
     if not chosen.full:
         model = adapter.adapt(model, lora(config, chosen))
-    _look(config, model, tokenizer, examples, rows)
+    if isinstance(rows, data.Rows):
+        _look(config, model, tokenizer, examples, rows)
     if is_main():
         store.claim(folder, "train", identity, NAMES_ONLY)
         if not config.resume:
@@ -225,12 +239,16 @@ def _train(
     if is_main() and (rows.truncated or rows.dropped):
         progress.say(
             f"{rows.truncated} of {len(examples)} samples cut at {chosen.max_length} tokens, "
-            f"{rows.dropped} left out because their prompt alone is longer"
+            f"{rows.dropped} left out because {rows.why_dropped}"
         )
-    result = sft.fit(model, tokenizer, rows, settings, folder)
+    if isinstance(rows, data.Rows):
+        result = sft.fit(model, tokenizer, rows, settings, folder)
+    else:
+        objective = preference.Objective(chosen.objective, chosen.beta, chosen.gamma)
+        result = preference.fit(model, tokenizer, rows, objective, settings, folder)
     return {
         **result,
-        "samples": len(rows.input_ids),
+        "samples": rows.n_rows,
         "truncated": rows.truncated,
         "dropped": rows.dropped,
         "micro_batch_tokens": settings.micro_tokens,
@@ -265,14 +283,25 @@ def _look(
     progress.say(report.facts)
 
 
-def _load(name: str, dtype: str, *, qlora: bool) -> tuple[Any, Any]:
-    how = adapter.quantization() if qlora else {}
+def _load(config: Config, dtype: str, *, merged: bool) -> tuple[Any, Any]:
+    """Load the base; an adapter is put on its base to go on from, or merged into it."""
+    name = config.base_model
     place = Path(hf.locate(name))
-    if (place / "adapter_config.json").exists():
-        raise UserError(f"--base_model {name}: is an adapter; train from the model below it")
+    found = hf.find(str(place.resolve()) if place.is_dir() else name)
+    if found.adapter is not None and not merged:
+        adapter.check_own(name, config)
+    how = adapter.quantization() if config.qlora else {}
     # The adapter will name its base: by a path that holds from anywhere.
-    where = str(place.resolve()) if place.is_dir() else name
-    model, tokenizer = hf.pretrained(where, dtype, **how)
+    model, tokenizer = hf.pretrained(found.base, dtype, found.tokenizer, **how)
+    if found.adapter is not None:
+        model = hf.with_adapter(model, found, trainable=True)
+        kind = model.peft_config["default"]
+        told = f"goes on with this adapter (rank {kind.r}, alpha {kind.lora_alpha})"
+        if merged:
+            model, told = model.merge_and_unload(), "an adapter, merged into its base"
+            model.requires_grad_(True)
+        if is_main():
+            progress.say(f"{name}: {told}")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
@@ -289,6 +318,8 @@ def output_folder(config: Config) -> Path:
         return config.output_dir
     chosen = hyperparameters(config)
     method = "full" if chosen.full else f"lora-r{chosen.lora_r}"
+    if chosen.objective != "sft":
+        method = f"{chosen.objective}-{method}"
     return Path("runs") / (config.wandb_run or f"{Path(config.base_model).name}-{method}")
 
 
@@ -319,7 +350,8 @@ def claim_values(config: Config, examples: list[Example]) -> dict[str, Any]:
     """Say what decides the weights: the settings, the base and the data, not where they lie."""
     values = {k: v for k, v in store.settings(config).items() if k not in PLACE_ONLY}
     values |= dataclasses.asdict(hyperparameters(config))
-    values["base_model"] = hf.identity(config.base_model)
-    values["dataset"] = digest([(e.messages, e.completion) for e in examples])
+    values["base_model"] = hf.find(config.base_model).identity
+    taught = [(e.messages, e.completion, *filter(None, [e.rejected])) for e in examples]
+    values["dataset"] = digest(taught)
     values["n_examples"] = len(examples)
     return values

@@ -73,6 +73,57 @@ def test_shapes_may_be_mixed(tmp_path: Path) -> None:
     assert len(list(shapes.read_examples(path))) == len(SHAPES)
 
 
+OTHER = "<think>\n3, 4.\n\nHmm, 8. Wait, 7.\n</think>\n\n7"
+OTHER_TOLD = {"role": "assistant", "content": OTHER}
+PAIRS: dict[str, dict[str, Any]] = {
+    "messages": {"prompt": [USER], "chosen": [TOLD], "rejected": [OTHER_TOLD]},
+    "texts": {"prompt": ASK, "chosen": SAID, "rejected": OTHER},
+    "the prompt in both": {"chosen": [USER, TOLD], "rejected": [USER, OTHER_TOLD]},
+    "the prompt in both and before": {
+        "prompt": ASK,
+        "chosen": [USER, TOLD],
+        "rejected": [USER, OTHER_TOLD],
+    },
+    "sharegpt": {
+        "conversations": [{"from": "human", "value": ASK}],
+        "chosen": {"from": "gpt", "value": SAID},
+        "rejected": {"from": "gpt", "value": OTHER},
+    },
+    "problem": {"problem": ASK, "chosen": SAID, "rejected": OTHER},
+    "alpaca": {"instruction": ASK, "input": "", "chosen": SAID, "rejected": OTHER},
+}
+
+
+@pytest.mark.parametrize("row", PAIRS.values(), ids=PAIRS)
+def test_every_shape_of_a_pair_is_the_same_example(row: dict[str, Any], tmp_path: Path) -> None:
+    [pair] = shapes.read_examples(write(tmp_path / "pairs.jsonl", row))
+    assert pair.messages == (Message("user", ASK),)
+    assert pair.completion == formats.teach(THOUGHT, ANSWER)
+    assert pair.rejected == formats.teach("3, 4.\n\nHmm, 8. Wait, 7.", "7")
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (
+            {"chosen": [USER, TOLD], "rejected": [{"role": "user", "content": "?"}, TOLD]},
+            "'chosen' and 'rejected' must answer the same prompt",
+        ),
+        ({"prompt": ASK, "chosen": SAID, "rejected": None}, "'rejected': 'completion' must be"),
+        ({"prompt": ASK, "chosen": [], "rejected": SAID}, "'chosen': 'completion' must be a list"),
+        ({"chosen": SAID, "rejected": SAID}, "'chosen': unknown row with fields response"),
+        ({"conversations": 3, "chosen": SAID, "rejected": SAID}, "'chosen': the completion must"),
+    ],
+)
+def test_other_pairs_are_refused_with_their_line(
+    row: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "pairs.jsonl", PAIRS["texts"], row)
+    with pytest.raises(UserError) as caught:
+        list(shapes.read_examples(path))
+    assert str(caught.value).startswith(f"{path}:2: {told}")
+
+
 def test_system_prompts_and_earlier_turns_are_kept() -> None:
     system = {"role": "system", "content": "Think."}
     first = {"role": "assistant", "content": "Hello."}

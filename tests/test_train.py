@@ -263,7 +263,7 @@ def test_other_data_or_another_base_are_another_run(
         ("--base_model none/none/none", "model 'none/none/none': no such folder"),
         ("--base_model none", "cannot be loaded: there is no such folder, and the hub says: "),
         ("--base_model bare", "has no chat template; put a chat_template.jinja file into its"),
-        ("--base_model adapter", "--base_model adapter: is an adapter; train from the model below"),
+        ("--base_model adapter", "the adapter's config names no base model (base_model_name_or_pa"),
         ("--lora_target q_poj", "unknown lora_target 'q_poj': did you mean 'q_proj'?"),
         ("--lora_r 0", "--lora_r 0: give 1 or more"),
         ("--lora_alpha 0", "--lora_alpha 0: give 1 or more"),

@@ -92,13 +92,13 @@ def find(model: str, base: str = "") -> Found:
     base = base or adapter.get("base_model_name_or_path") or ""
     if not base:
         raise UserError(
-            f"{folder}: the adapter's config names no base model (base_model_name_or_path); say "
-            "which: --backend-args base=FOLDER"
+            f"{folder}: the adapter's config names no base model (base_model_name_or_path); name "
+            "it there, or say which: --backend-args base=FOLDER"
         )
     if Path(base).is_absolute() and not Path(base).is_dir():
         raise UserError(
-            f"{folder}: the adapter's base model is not at {base} any more; say where it is: "
-            "--backend-args base=FOLDER"
+            f"{folder}: the adapter's base model is not at {base} any more; say where it is "
+            "in its adapter_config.json, or with --backend-args base=FOLDER"
         )
     own = (folder / "tokenizer_config.json").exists()
     name = f"{identity(str(folder))}+{identity(base)}"
@@ -121,19 +121,27 @@ def load(
     """
     found = find(model, base)
     net, tokenizer = pretrained(found.base, dtype, found.tokenizer, chat=chat)
-    if found.adapter is None:
-        return net, tokenizer, found.identity
+    if found.adapter is not None:
+        net = with_adapter(net, found).merge_and_unload()
+    return net, tokenizer, found.identity
+
+
+def with_adapter(net: Any, found: Found, *, trainable: bool = False) -> Any:
+    """Put an adapter on its base; gives a PeftModel.
+
+    Raises:
+        UserError: it does not fit.
+    """
     peft = require("peft", "train")
     try:
         with warnings.catch_warnings():  # what the libraries will rename is not the user's concern
             warnings.simplefilter("ignore", FutureWarning)
-            net = peft.PeftModel.from_pretrained(net, str(found.adapter)).merge_and_unload()
+            return peft.PeftModel.from_pretrained(net, str(found.adapter), is_trainable=trainable)
     except (RuntimeError, OSError, ValueError) as error:
         told = first_line(error)
         raise UserError(
             f"{found.adapter}: the adapter does not fit its base {found.base!r}: {told}"
         ) from error
-    return net, tokenizer, found.identity
 
 
 def pretrained(

@@ -7,6 +7,7 @@
 | ShareGPT | `conversations` with `from` and `value` |
 | prompt and completion | `prompt` + `completion`, each a string or a list of messages |
 | problem, response | `problem`, `question`, `instruction` or `prompt`; `response` or `output` |
+| preference pairs | `chosen` + `rejected` beside one of these prompts; examples only |
 
 A thought may stand apart, as servers give it: `reasoning_content`, `reasoning` or `thinking`, in
 the assistant's message or beside the response.
@@ -162,9 +163,9 @@ def read_examples(path: Path) -> Iterator[Example]:
         try:
             if "trace_id" in row and "completion" in row:
                 yield msgspec.convert(row, Example)
-                continue
-            found = trace(row)
-            if not found.error:
+            elif "chosen" in row and "rejected" in row:
+                yield pair(row)
+            elif not (found := trace(row)).error:
                 yield example(found)
         except ValueError as error:  # msgspec's errors are ValueErrors
             raise UserError(f"{file}:{number}: {error}") from error
@@ -184,6 +185,44 @@ def example(source: Trace, tags: tuple[str, ...] = ()) -> Example:
         completion=completion,
         tags=tags,
     )
+
+
+def pair(row: dict[str, Any]) -> Example:
+    """Make the example of a preference pair: a prompt, and two answers to it.
+
+    An answer is a text or turns. Turns may begin with the prompt, as in TRL's pairs without one.
+
+    Raises:
+        ValueError: an answer has no known shape, or the two answer different prompts.
+    """
+    chosen, rejected = _side(row, "chosen"), _side(row, "rejected")
+    if chosen.messages != rejected.messages:
+        raise ValueError("'chosen' and 'rejected' must answer the same prompt")
+    preferred = example(chosen)
+    other = formats.teach(rejected.thought, rejected.answer)
+    return msgspec.structs.replace(preferred, id=digest(preferred.id, other), rejected=other)
+
+
+def _side(row: dict[str, Any], field: str) -> Trace:
+    """Read a pair's row as one that has no answer but this."""
+    try:
+        return trace(_answered(row, row[field]))
+    except ValueError as error:
+        raise ValueError(f"{field!r}: {error}") from error
+
+
+def _answered(row: dict[str, Any], said: Any) -> dict[str, Any]:
+    rest = {k: v for k, v in row.items() if k not in ("chosen", "rejected")}
+    if "conversations" in row:
+        last = said if isinstance(said, dict) else {"from": "gpt", "value": said}
+        return {**rest, "conversations": [*_list(row["conversations"]), last]}
+    if isinstance(said, list) and (len(said) > 1 or "prompt" not in row):
+        return {**rest, "messages": said}
+    return {**rest, "completion" if "prompt" in row else "response": said}
+
+
+def _list(turns: Any) -> list[Any]:
+    return turns if isinstance(turns, list) else []
 
 
 def lesson(of: Trace) -> str:

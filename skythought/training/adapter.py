@@ -37,7 +37,7 @@ class Lora:
 
 
 def adapt(model: Any, lora: Lora) -> Any:
-    """Put an adapter on a causal language model of transformers.
+    """Put an adapter on a causal language model of transformers that has none.
 
     Raises:
         UserError: the model has no module of the name, or no layer of the number, asked for.
@@ -45,6 +45,8 @@ def adapt(model: Any, lora: Lora) -> Any:
     import peft
     from torch.nn import Linear
 
+    if isinstance(model, peft.PeftModel):
+        return model
     linear = {
         name.rpartition(".")[2]
         for name, module in model.named_modules()
@@ -73,6 +75,26 @@ def adapt(model: Any, lora: Lora) -> Any:
         return peft.get_peft_model(model, settings)
     except ValueError as error:
         raise UserError(f"--lora_target {lora.target!r}: {error}") from error
+
+
+def check_own(name: str, asked: Any) -> None:
+    """Refuse flags of a new adapter where one is gone on with.
+
+    Args:
+        name: of the adapter.
+        asked: what holds the flags.
+
+    Raises:
+        UserError: one is given.
+    """
+    flags = ("lora_r", "lora_alpha", "lora_dropout", "lora_layers", "dora", "rslora", "qlora")
+    given = [flag for flag in flags if getattr(asked, flag)]
+    given += ["lora_target"] * (asked.lora_target != ALL)
+    if given:
+        raise UserError(
+            f"--base_model {name} is an adapter, and training goes on with it as it is; leave out "
+            f"--{given[0]}, or merge it into its base first"
+        )
 
 
 def layers(text: str) -> list[int]:

@@ -25,11 +25,17 @@ class Rows(NamedTuple):
     dropped: int  # rows of which nothing of the completion was left
     kinds: list[list[int]]  # what each token is for (`split.KINDS`); empty where nobody can say
     sources: list[int]  # number of the example that each row was made of
+    why_dropped: str = "their prompt alone is longer"
 
     @property
     def n_tokens(self) -> int:
         """Count all tokens."""
         return sum(map(len, self.input_ids))
+
+    @property
+    def n_rows(self) -> int:
+        """Count the samples."""
+        return len(self.input_ids)
 
 
 def read(dataset: Path) -> list[Example]:
@@ -74,7 +80,8 @@ def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Ro
     """Tokenize examples with the model's own template; the loss is on the completion and its end.
 
     Raises:
-        UserError: no examples, or none of which anything is left after cutting at `max_length`.
+        UserError: no examples, or none of which anything is left after cutting at `max_length`;
+            preference pairs.
     """
     from skythought.training import split
 
@@ -84,6 +91,10 @@ def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Ro
     sources: list[int] = []
     truncated = dropped = 0
     for number, example in enumerate(examples):
+        if example.rejected:
+            raise UserError(
+                "the dataset holds preference pairs; train on them with --objective simpo or dpo"
+            )
         prompt = formats.prompt_ids(tokenizer, example.messages)
         rendered = formats.render_completion(tokenizer, example.messages, example.completion)
         completion = rendered.ids

@@ -12,11 +12,19 @@ from transformers import TrainerCallback
 
 from skythought.core import progress
 
+OF_PAIRS = {
+    "rewards/chosen": "chosen_reward",
+    "rewards/rejected": "rejected_reward",
+    "rewards/margins": "margin",  # of the rewards
+    "rewards/accuracies": "accuracy",  # share of pairs whose chosen answer has the larger reward
+}
+
 
 class Log(TrainerCallback):  # type: ignore[misc]
     """Writes one row per step and shows progress.
 
-    A row holds step, loss, lr, grad_norm, tokens, tokens_per_s and seconds.
+    A row holds step, loss, lr, grad_norm, tokens, tokens_per_s and seconds; of pairs also their
+    rewards, margin and accuracy.
 
     Tokens are real ones, without padding. A resumed run goes on in the same file.
     """
@@ -65,6 +73,7 @@ class Log(TrainerCallback):  # type: ignore[misc]
             "tokens_per_s": round(fresh / max(spent, 1e-9), 1),
             "seconds": round(self.before["seconds"] + spent, 2),
         }
+        row |= {name: round(float(logs[key]), 5) for key, name in OF_PAIRS.items() if key in logs}
         self.rows.append(row)
         if self.writes:
             with self.path.open("a") as file:

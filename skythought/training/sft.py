@@ -66,13 +66,18 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
     Returns:
         steps, loss of the last log, tokens, seconds, tokens_per_s.
     """
-    arguments = _arguments(settings, folder)
-    log = Log(folder / "log.jsonl", writes=arguments.should_save)
-    cached = model.config.use_cache
+    cached = model.config.use_cache  # the trainer turns it off, and it would be saved so
     columns: dict[str, Column] = {"input_ids": rows.input_ids, "labels": rows.labels}
     trainer = Trainer(
         model=model,
-        args=arguments,
+        args=arguments(
+            SFTConfig,
+            settings,
+            folder,
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            per_device_train_batch_size=-(-settings.batch_size // devices()),
+        ),
         train_dataset=Dataset.from_dict(columns),
         columns=columns,
         batch_size=settings.batch_size,
@@ -80,8 +85,25 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
         micro_samples=settings.micro_samples,
         packed=settings.packed,
         processing_class=tokenizer,
-        callbacks=[log],
     )
+    return run(trainer, tokenizer, settings, folder, use_cache=cached)
+
+
+def run(
+    trainer: Any, tokenizer: Any, settings: Settings, folder: Path, *, use_cache: bool
+) -> dict[str, Any]:
+    """Train with a trainer of any objective, and save; the rest is as `fit`.
+
+    Args:
+        trainer: one of TRL's.
+        tokenizer: saved beside the weights.
+        settings: those the trainer was made with.
+        folder: as of `fit`.
+        use_cache: what the config of the saved model shall say.
+    """
+    writes = trainer.args.should_save
+    log = Log(folder / "log.jsonl", writes=writes)
+    trainer.add_callback(log)
     for noisy in ("PrinterCallback", "ProgressCallback"):
         for callback in list(trainer.callback_handler.callbacks):
             if type(callback).__name__ == noisy:
@@ -95,9 +117,9 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
             trainer.train(resume_from_checkpoint=checkpoint)
         finally:
             log.close()
-    model.config.use_cache = cached  # the trainer turns it off, and it would be saved so
+    trainer.model.config.use_cache = use_cache
     trainer.save_model(str(folder))
-    if arguments.should_save:
+    if writes:
         tokenizer.save_pretrained(str(folder))
         (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; the manifest has it all
     return log.summary()
@@ -124,16 +146,16 @@ def _is_json(path: Path) -> bool:
     return True
 
 
-def _arguments(settings: Settings, folder: Path) -> SFTConfig:
+def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
+    """Make the arguments of a trainer: those of all objectives, and its own."""
     import torch
 
     bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     every = 0.1 if settings.save_every is None else settings.save_every  # a share of all steps
-    return SFTConfig(
+    return kind(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps,
-        per_device_train_batch_size=-(-settings.batch_size // devices()),
         learning_rate=settings.lr,
         warmup_steps=settings.warmup,
         lr_scheduler_type=settings.schedule,
@@ -144,8 +166,6 @@ def _arguments(settings: Settings, folder: Path) -> SFTConfig:
         bf16=bf16,
         seed=settings.seed,
         data_seed=settings.seed,
-        max_length=None,
-        dataset_kwargs={"skip_prepare_dataset": True},
         logging_steps=1,
         save_strategy="steps" if every else "no",
         save_steps=every or 500,
@@ -154,4 +174,5 @@ def _arguments(settings: Settings, folder: Path) -> SFTConfig:
         run_name=settings.run_name or None,
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        **own,
     )
