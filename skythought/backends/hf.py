@@ -127,21 +127,15 @@ def load(
 
 
 def with_adapter(net: Any, found: Found, *, trainable: bool = False) -> Any:
-    """Put an adapter on its base; gives a PeftModel.
-
-    Raises:
-        UserError: it does not fit.
-    """
-    peft = require("peft", "train")
+    """Put an adapter on its base, as a PeftModel; one that does not fit is a UserError."""
+    peft, place = require("peft", "train"), str(found.adapter)
     try:
         with warnings.catch_warnings():  # what the libraries will rename is not the user's concern
             warnings.simplefilter("ignore", FutureWarning)
-            return peft.PeftModel.from_pretrained(net, str(found.adapter), is_trainable=trainable)
+            return peft.PeftModel.from_pretrained(net, place, is_trainable=trainable)
     except (RuntimeError, OSError, ValueError) as error:
-        told = first_line(error)
-        raise UserError(
-            f"{found.adapter}: the adapter does not fit its base {found.base!r}: {told}"
-        ) from error
+        told = f"the adapter does not fit its base {found.base!r}: {first_line(error)}"
+        raise UserError(f"{place}: {told}") from error
 
 
 def pretrained(
