@@ -1,5 +1,6 @@
 # make reproduce   set up, run the miniature study, print its table, write runs/mini/report.html
 # make test        set up, check style and types, run the tests
+# make docs        build/docs/index.html, the docs as a site with every link checked
 # make engines     the tests that start vLLM and Ray, in .venv-engines; pulls several GB the first time
 #
 # The first run makes .venv and installs into it; later runs start at once. Another Python:
@@ -11,7 +12,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help reproduce test check format slow engines base-model clean
+.PHONY: help reproduce test check format slow docs engines base-model clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -33,6 +34,10 @@ format: .venv/dev.stamp
 
 slow: .venv/dev.stamp
 	$(BIN)/python -m pytest -q -m slow
+
+docs: .venv/dev.stamp
+	$(BIN)/python -m sphinx -q -W docs build/docs
+	@echo "build/docs/index.html: open it in a browser"
 
 # An environment that has pytest is taken as it is: make engines ENGINES=/where/it/is
 engines: $(ENGINES)/bin/pytest
