@@ -35,6 +35,7 @@ VERBS = {
     "train": ("skythought.train", "fine-tune a model on demonstrations, LoRA or full"),
     "evaluate": ("skythought.evaluate", "score a model on a task, with an interval"),
     "compare": ("skythought.compare", "compare two runs problem by problem, with a paired test"),
+    "view": ("skythought.view", "read traces in a browser: list, filters, search, steps"),
     "report": ("skythought.report", "turn the folders of a study into tables and a page"),
     "reproduce": ("skythought.reproduce", "run a whole study, from problems to report"),
     "import": ("skythought.importing", "read a log of another tool as a run folder"),

@@ -3,7 +3,7 @@
     core: errors, records, registry, provenance, jsonl
       -> core: all the rest; formulas
         -> tasks | verifiers | backends | perturbations | structure
-           | generating | curating | training | evaluating | reporting
+           | generating | curating | training | evaluating | reporting | viewing
            | foreign
           -> verbs, grading, sifting, study, edits, rewriting, likelihoods
             -> cli
@@ -30,7 +30,7 @@ PACKAGE = ROOT / "skythought"
 
 NOUNS = (
     *("tasks", "verifiers", "backends", "perturbations", "structure"),
-    *("generating", "curating", "training", "evaluating", "reporting", "foreign"),
+    *("generating", "curating", "training", "evaluating", "reporting", "viewing", "foreign"),
 )
 CORE = (
     *("store", "formats", "extraction", "steps", "shapes", "metrics", "progress", "audit"),

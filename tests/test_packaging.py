@@ -54,7 +54,7 @@ def test_the_version_is_said_once(project: dict[str, Any]) -> None:
 
 def test_core_needs_no_extra(project: dict[str, Any]) -> None:
     core = names(project["dependencies"])
-    assert core == {"math-verify", "msgspec", "numpy", "rich", "tyro"}
+    assert core == {"latex2mathml", "math-verify", "msgspec", "numpy", "rich", "tyro"}
     assert not core & set(cli.EXTRAS)
 
 
