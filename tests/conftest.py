@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from chat_server import Server
+    from view_site import Opened
 
 ROOT = Path(__file__).parents[1]
 
@@ -104,6 +105,22 @@ def serve() -> Iterator[Callable[..., Server]]:
     yield start
     for server in made:
         server.close()
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+    """Give what indexes files of traces and serves their pages; all is closed at the end."""
+    from view_site import Opened
+
+    made: list[Opened] = []
+
+    def start(*paths: Path, measured: bool = False) -> Opened:
+        made.append(Opened(tmp_path / "cache", *paths, measured=measured))
+        return made[-1]
+
+    yield start
+    for site in made:
+        site.close()
 
 
 @pytest.fixture(scope="session")
