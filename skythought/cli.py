@@ -33,6 +33,7 @@ VERBS = {
     "analyze": ("skythought.analyze", "measure the structure of traces: steps, roles, loops"),
     "plan": ("skythought.plan", "predict memory, time and cost of training; needs no weights"),
     "train": ("skythought.train", "fine-tune a model on demonstrations, LoRA or full"),
+    "merge": ("skythought.merge", "merge a LoRA checkpoint into its base: a model for any engine"),
     "evaluate": ("skythought.evaluate", "score a model on a task, with an interval"),
     "compare": ("skythought.compare", "compare two runs problem by problem, with a paired test"),
     "view": ("skythought.view", "read traces in a browser: list, filters, search, steps"),

@@ -10,6 +10,7 @@ the output folder. The same command run again goes on from the last checkpoint.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import os
@@ -19,10 +20,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skythought.backends import hf
-from skythought.core import progress, store
+from skythought.core import jsonl, progress, store
 from skythought.core.errors import UserError, require
 from skythought.core.records import Example, digest
-from skythought.training import adapter, data, lint, mask, presets, quiet, reporters
+from skythought.training import adapter, card, data, lint, mask, presets, quiet, reporters
 from skythought.training.presets import Hyperparameters
 
 MICRO_TOKENS = 8192  # of a forward pass; more make it no faster
@@ -135,6 +136,7 @@ def run(config: Config) -> dict[str, Any]:
         result = _train(config, chosen, examples, folder, identity)
     if is_main():
         store.finish(folder, **result)
+        _write_card(config, folder, result)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         progress.say(
             f"{folder}: {result['steps']} steps, loss {result['loss']:.3f}, "
@@ -246,6 +248,8 @@ def _train(
     else:
         objective = preference.Objective(chosen.objective, chosen.beta, chosen.gamma)
         result = preference.fit(model, tokenizer, rows, objective, settings, folder)
+    if is_main():
+        _pin_generation(model, tokenizer, folder)
     return {
         **result,
         "samples": rows.n_rows,
@@ -255,6 +259,31 @@ def _train(
         "packed": packed,
         "attention": backend,
     }
+
+
+def _pin_generation(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write the base's generation config, which also stops where the template ends a turn."""
+    generation = copy.deepcopy(model.generation_config)
+    stops = sorted(hf.stop_ids(generation, tokenizer))
+    generation.eos_token_id = stops[0] if len(stops) == 1 else stops
+    store.write_whole(folder / "generation_config.json", generation.to_json_string())
+
+
+def _write_card(config: Config, folder: Path, result: dict[str, Any]) -> None:
+    place = Path(hf.locate(config.base_model))
+    text = card.write(
+        card.Card(
+            name=folder.name,
+            base=config.base_model,
+            base_folder=place.resolve() if place.is_dir() else None,
+            dataset=config.dataset,
+            command=card.command_line("train", config),
+            manifest=store.manifest(folder),
+            result=result,
+            log=[row for _, row in jsonl.read_rows(folder / "log.jsonl")],
+        )
+    )
+    store.write_whole(folder / "README.md", text)
 
 
 def _look(

@@ -115,6 +115,12 @@ def test_the_command_people_copy(tiny_model: Path, tmp_path: Path) -> None:
     assert all(row["tokens_per_s"] > 0 for row in rows)
     assert f"4 steps, loss {rows[-1]['loss']:.3f}, {rows[-1]['tokens']:,} tokens at" in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["r1-17k.jsonl", "runs"]
+    template = (folder / "chat_template.jinja").read_text()
+    assert template == (tiny_model / "chat_template.jinja").read_text()
+    assert json.loads((folder / "generation_config.json").read_text())["eos_token_id"] == 1
+    about = (folder / "README.md").read_text()
+    for said in ("# sky-t1-replica", "--lora_r 128 \\\n", "| n_examples | 100 |", "| steps | 4 |"):
+        assert said in about, said
     assert not list(folder.glob("*.bin"))
 
 
