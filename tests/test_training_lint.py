@@ -208,3 +208,32 @@ def test_only_some_of_many_samples_are_decoded(chatml: Any, monkeypatch: Any) ->
 def test_the_first_difference(said: str, told: str) -> None:
     assert lint.difference(SAID, said).startswith(told)
     assert bool(lint.difference(SAID, said)) == bool(told)
+
+
+def test_few_unknown_words_are_told_and_many_refused(mini_tokenizer: Any) -> None:
+    prompt, answer = (
+        (Message("user", "What is the toll from oak to fir?"),),
+        "The toll from oak to fir is \\boxed{7}.",
+    )
+    known = formats.teach(" ".join(["So for oak 3 plus 4 is 7."] * 20), answer)
+    few, many = known.replace("So", "Zyx", 1), known.replace("So", "Zyx")
+
+    def look(said: str) -> lint.Report:
+        examples = [Example(id="e", trace_id="t", messages=prompt, completion=said)]
+        rows = data.tokenize(mini_tokenizer, examples, 1000)
+        stops = {mini_tokenizer.eos_token_id}
+        return lint.check(mini_tokenizer, examples, rows, stops=stops, embeddings=10**6)
+
+    assert look(known).failures == look(known).warnings == []
+    told = look(few)
+    assert told.failures == []
+    assert told.warnings[0].startswith("1 of ")
+    assert "words that the tokenizer does not know (<|unk|>)" in told.warnings[0]
+    assert "tokens are unknown to the tokenizer" in look(many).failures[0]
+
+
+@pytest.fixture(scope="module")
+def mini_tokenizer() -> Any:
+    from skythought.backends import hf
+
+    return transformers.AutoTokenizer.from_pretrained(hf.locate("mini"))

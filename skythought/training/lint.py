@@ -19,6 +19,7 @@ from skythought.core import formats
 from skythought.core.records import Example, Message
 from skythought.training.data import IGNORED, Rows
 
+MAX_UNKNOWN = 0.05  # of all tokens; a tokenizer of words lacks some, one of bytes none
 LOOKED_AT = 200  # samples that are decoded; all are looked through for tokens
 SPECIAL = re.compile(r"<[|｜][^<>|｜\s]+[|｜]>")  # <|im_start|>, <｜User｜>
 SHOWN = 40  # characters of a difference
@@ -52,6 +53,8 @@ def check(
     learned = [[t for t in labels if t != IGNORED] for labels in rows.labels]
     failures = [*_tokens(tokenizer, rows, embeddings), *_ends(examples, rows, learned, stops)]
     whole = [i for i, tokens in enumerate(learned) if tokens and tokens[-1] in stops]
+    if n_unknown := _unknown(tokenizer, rows):  # what they stood for cannot be read back
+        whole = [i for i in whole if tokenizer.unk_token_id not in learned[i]]
     looked = whole[:: -(-len(whole) // LOOKED_AT) or 1]
     wrong_prompts, wrong_texts = [], []
     for i in looked:
@@ -78,7 +81,13 @@ def check(
         f"{max(map(len, rows.input_ids)):,}; {len(looked) - len(wrong_texts)} of {len(looked)} "
         f"looked at read back as they were taught, ending with {tokenizer.eos_token}"
     )
-    return Report(failures, [*_template(tokenizer, examples)], facts)
+    warnings = [*_template(tokenizer, examples)]
+    if n_unknown:
+        warnings.append(
+            f"{n_unknown:,} of {rows.n_tokens:,} tokens are words that the tokenizer does not know "
+            f"({tokenizer.unk_token}); the model sees no difference between them"
+        )
+    return Report(failures, warnings, facts)
 
 
 def served_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
@@ -120,15 +129,21 @@ def _tokens(tokenizer: Any, rows: Rows, embeddings: int) -> Iterator[str]:
             f"token {name!r} (id {beyond[0]}) has no embedding, the model has {embeddings:,}; none "
             "are added: use the tokenizer the model was made with"
         )
-    unknown = tokenizer.unk_token_id
-    if unknown in used and unknown != tokenizer.eos_token_id:
-        n = sum(ids.count(unknown) for ids in rows.input_ids)
-        yield f"{n:,} tokens are unknown to the tokenizer ({tokenizer.unk_token})"
+    if (n := _unknown(tokenizer, rows)) > MAX_UNKNOWN * rows.n_tokens:
+        yield f"{n:,} of {rows.n_tokens:,} tokens are unknown to the tokenizer"
     begin = tokenizer.bos_token_id
     if begin is not None and begin != tokenizer.eos_token_id:
         twice = sum(ids[:2] == [begin, begin] for ids in rows.input_ids)
         if twice:
             yield f"{twice} samples begin with {tokenizer.bos_token} twice"
+
+
+def _unknown(tokenizer: Any, rows: Rows) -> int:
+    """Count the tokens that stand for words the tokenizer does not have."""
+    unknown = tokenizer.unk_token_id
+    if unknown is None or unknown == tokenizer.eos_token_id:
+        return 0
+    return sum(ids.count(unknown) for ids in rows.input_ids)
 
 
 def _ends(
