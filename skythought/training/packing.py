@@ -113,13 +113,17 @@ class Batches:
         """Choose the order of an epoch."""
         self.epoch = epoch
 
+    def order(self) -> Pass:
+        """Give the samples in the order of this epoch."""
+        order = list(range(len(self.lengths)))
+        random.Random(f"{self.seed} {self.epoch}").shuffle(order)
+        return order
+
     def __len__(self) -> int:
         return -(-len(self.lengths) // self.step_size) * self.n_ranks
 
     def __iter__(self) -> Iterator[list[Pass]]:
-        order = list(range(len(self.lengths)))
-        random.Random(f"{self.seed} {self.epoch}").shuffle(order)
-        cut = pack if self.packed else pad
+        order, cut = self.order(), (pack if self.packed else pad)
         for start in range(0, len(order), self.step_size):
             chosen = order[start : start + self.step_size]
             rows = cut(

@@ -16,9 +16,11 @@ from peft import PeftModel
 from torch.utils.data import DataLoader
 from trl import SFTTrainer
 
-from skythought.training import attention, loss
+from skythought.training import attention, lora, loss
 from skythought.training.packing import Batches, Column, Passes
 
+# Each process has all weights. Sharded ones would be gathered for good by what is made of them.
+WHOLE = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
 Watch = Callable[[Any, Any], None]  # log_probs and kinds, each of one dimension
 
 
@@ -63,6 +65,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         )
         self.passes = Passes(columns, self.batches, self._tokenizer.pad_token_id)
         self.watch = watch
+        if isinstance(self.model, PeftModel) and self.accelerator.distributed_type in WHOLE:
+            lora.merge_products(self.model)
         model = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         self.backend = model.config._attn_implementation
         self.own_loss = not self.aux_loss_enabled and loss.add_head(model)

@@ -1,0 +1,96 @@
+"""A LoRA layer of PEFT with one large product in place of three, for the same result.
+
+    y = x W'^T,  W' = W + scale B A        where PEFT computes  x W^T + scale ((x A^T) B^T)
+
+W' is made once per optimizer step. Backwards, the gradient of x is one product with W' too, and
+those of A and B are exact: s B^T (dy^T x) and s (dy^T x) A^T, multiplied in the order that is
+cheaper. In float32 only: rounding W' to bfloat16 would swallow small updates.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import torch
+from peft.tuners.lora import Linear
+
+
+class _Product(torch.autograd.Function):  # type: ignore[misc]
+    """x (n, in) times W' (out, in), and the gradients of A (r, in) and B (out, r)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, merged: Any, bias: Any, a: Any, b: Any, scale: float) -> Any:
+        ctx.save_for_backward(x, merged, a, b)
+        ctx.scale = scale
+        return torch.nn.functional.linear(x, merged, bias)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> tuple[Any, ...]:
+        x, merged, a, b = ctx.saved_tensors
+        dx = dy @ merged if ctx.needs_input_grad[0] else None
+        grad_a, grad_b = adapter_gradients(dy, x, a, b, ctx.scale)
+        return dx, None, None, grad_a, grad_b, None
+
+
+def adapter_gradients(dy: Any, x: Any, a: Any, b: Any, scale: float) -> tuple[Any, Any]:
+    """Give the gradients of A (r, in) and B (out, r).
+
+    Args:
+        dy: gradient of the output, (..., out).
+        x: input, (..., in).
+        a: (r, in).
+        b: (out, r).
+        scale: of the adapter.
+    """
+    dy, x = dy.reshape(-1, dy.shape[-1]), x.reshape(-1, x.shape[-1])
+    (rank, n_in), n_out, n = a.shape, len(b), len(x)
+    if 2 * n * rank * (n_in + n_out) < n_in * n_out * (n + 2 * rank):
+        return (dy @ b).mul_(scale).T @ x, dy.T @ (x @ a.T).mul_(scale)
+    whole = (dy.T @ x).mul_(scale)
+    return b.T @ whole, whole @ a.T
+
+
+def merged_weight(layer: Any, name: str) -> Any:
+    """Give W + scale B A of a layer; made again when A or B has changed."""
+    a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
+    state = a._version, b._version, a.data_ptr(), b.data_ptr()
+    if getattr(layer, "merged_state", None) != state:
+        with torch.no_grad():
+            weight = layer.get_base_layer().weight
+            layer.merged_tensor = torch.addmm(weight, b, a, alpha=layer.scaling[name])
+        layer.merged_state = state
+    return layer.merged_tensor
+
+
+def plain(layer: Any, name: str = "default") -> bool:
+    """Say whether a layer is LoRA as it was first: no dropout, no variant, in float32."""
+    base = layer.get_base_layer()
+    return bool(
+        type(layer) is Linear
+        and type(base) is torch.nn.Linear
+        and list(layer.active_adapters) == [name]
+        and name in layer.lora_A
+        and name not in layer.lora_variant
+        and isinstance(layer.lora_dropout[name], torch.nn.Identity)
+        and layer.lora_A[name].bias is None
+        and layer.lora_B[name].bias is None
+        and not base.weight.requires_grad
+        and {p.dtype for p in layer.parameters()} in ({torch.float32}, {torch.float64})
+    )
+
+
+def _forward(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    if args or kwargs or self.disable_adapters or self.merged:
+        return Linear.forward(self, x, *args, **kwargs)
+    a, b = self.lora_A["default"].weight, self.lora_B["default"].weight
+    base, scale = self.get_base_layer(), self.scaling["default"]
+    return _Product.apply(x, merged_weight(self, "default"), base.bias, a, b, scale)
+
+
+def merge_products(model: Any) -> int:
+    """Let every plain LoRA layer of a PEFT model compute one product; returns how many do."""
+    layers = [m for m in model.modules() if isinstance(m, Linear) and plain(m)]
+    for layer in layers:
+        layer.forward = types.MethodType(_forward, layer)
+    return len(layers)

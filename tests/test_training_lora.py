@@ -1,0 +1,95 @@
+"""skythought/training: an adapter that is multiplied faster trains the same adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")
+transformers: Any = pytest.importorskip("transformers", reason="needs skythought[train]")
+peft: Any = pytest.importorskip("peft", reason="needs skythought[train]")
+
+
+@pytest.mark.parametrize(("rank", "n"), [(2, 50), (7, 3), (60, 50), (60, 3)])
+def test_the_gradients_of_an_adapter_are_exact_in_either_order(rank: int, n: int) -> None:
+    from skythought.training import lora
+
+    torch.manual_seed(0)
+    x, dy = torch.randn(2, n, 24).double(), torch.randn(2, n, 40).double()
+    a = torch.randn(rank, 24, dtype=torch.float64, requires_grad=True)
+    b = torch.randn(40, rank, dtype=torch.float64, requires_grad=True)
+    ((x @ a.T @ b.T) * 0.5).backward(dy)
+    found = lora.adapter_gradients(dy, x, a.detach(), b.detach(), 0.5)
+    assert torch.allclose(found[0], a.grad)
+    assert torch.allclose(found[1], b.grad)
+
+
+def adapted(tiny_model: Path, **values: Any) -> Any:
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny_model)
+    chosen = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    return peft.get_peft_model(model, peft.LoraConfig(**chosen | values))
+
+
+def steps(model: Any, n: int = 4) -> tuple[list[float], dict[str, Any]]:
+    """Take steps large enough to be seen; gives losses and the adapter."""
+    model.train()
+    torch.manual_seed(1)
+    ids = torch.randint(8, 60, (2, 12))
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=0.5)
+    losses = []
+    for _ in range(n):
+        for part in ids[:, None]:  # two passes to a step: what is made once must not be stale
+            loss = model(input_ids=part, labels=part).loss
+            loss.backward()
+        losses.append(loss.item())
+        optimizer.step()
+        optimizer.zero_grad()
+    return losses, {k: v.detach().clone() for k, v in peft.get_peft_model_state_dict(model).items()}
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_one_product_trains_what_peft_trains(
+    checkpointing: bool, tiny_model: Path, tmp_path: Path
+) -> None:
+    from skythought.training import lora
+
+    theirs, ours = adapted(tiny_model).double(), adapted(tiny_model).double()
+    assert lora.merge_products(ours) == 14  # seven linear layers in each of two blocks
+    if checkpointing:
+        ours.gradient_checkpointing_enable({"use_reentrant": False})
+    expected, wanted = steps(theirs)
+    found, weights = steps(ours)
+    assert expected[0] - expected[-1] > 0.1
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert wanted.keys() == weights.keys()
+    for name, tensor in wanted.items():
+        assert torch.allclose(weights[name], tensor, atol=1e-9), name
+    base = {k: v for k, v in ours.state_dict().items() if "base_layer" in k}
+    assert all(torch.equal(v, theirs.state_dict()[k]) for k, v in base.items())
+    ours.save_pretrained(tmp_path / "ours")
+    theirs.save_pretrained(tmp_path / "theirs")
+    one, two = ((tmp_path / who / "adapter_config.json").read_text() for who in ("ours", "theirs"))
+    assert one == two
+    fresh = transformers.AutoModelForCausalLM.from_pretrained(tiny_model).double()
+    ids = torch.tensor([[9, 10, 11]])
+    with ours.disable_adapter():
+        assert torch.equal(ours(ids).logits, fresh(ids).logits)
+    plain = peft.PeftModel.from_pretrained(fresh, tmp_path / "ours").double()
+    assert torch.allclose(plain(ids).logits, ours.eval()(ids).logits, atol=1e-9)
+
+
+@pytest.mark.parametrize("values", [{"lora_dropout": 0.1}, {"use_dora": True}, {"lora_bias": True}])
+def test_other_adapters_are_left_to_peft(values: dict[str, Any], tiny_model: Path) -> None:
+    from skythought.training import lora
+
+    assert lora.merge_products(adapted(tiny_model, **values)) == 0
+
+
+def test_bfloat16_is_left_to_peft(tiny_model: Path) -> None:
+    from skythought.training import lora
+
+    assert lora.merge_products(adapted(tiny_model).to(torch.bfloat16)) == 0
