@@ -9,33 +9,42 @@ are word for word in MATH-500. The baseline is what most tools do: a row is cont
 a run of 8 words, cut at white space and in lower case, with any problem. Every hit among prompts is
 written to --hits, to be looked at: near-copies among them are no false alarms. Times are those of
 the processor.
+
+    python benchmarks/contamination.py --data ../shared/data --encoder models/all-MiniLM-L6-v2
+
+With --encoder, and nothing else, what a sentence encoder adds for questions, by the cosine from
+which it counts; what it alone finds among prompts goes to --hits.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import operator
 import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import renaming
 
 from skythought import tasks
 from skythought.core import jsonl, shapes
 from skythought.core.records import Problem
-from skythought.curating import question_of, response_of
+from skythought.curating import encoders, question_of, response_of
 from skythought.curating.contamination import Benchmarks, Found, Hit
+from skythought.curating.encoders import Vectors
 
 WORD_FOR_WORD = (
     *("aime-train-1983-1-2", "aime-train-1994-1-13", "aime-train-2001-2-3"),
     *("aime-train-2010-1-6", "aime-train-2015-2-6", "aime-train-2017-2-7"),
 )
+COSINES = (0.95, 0.9, 0.85, 0.8)
 RENAMED = ("math500", "aime24", "aime25", "amc23", "gsm8k_test", "olympiadbench_math_en")
 
 
@@ -74,13 +83,91 @@ def share(found: int, of: int) -> str:
     return f"{found:,} / {of:,} ({100 * found / max(1, of):.1f} %)"
 
 
+def remembered(where: str) -> Callable[[Sequence[str]], Vectors]:
+    """Make what encodes a text once, those of like length together."""
+    load, rows = encoders.load(where), dict[str, Any]()
+
+    def encode(texts: Sequence[str]) -> Vectors:
+        new = sorted({text for text in texts if text not in rows}, key=len)
+        rows.update(zip(new, load(new), strict=True))
+        return np.stack([rows[text] for text in texts])
+
+    return encode
+
+
+def copied(known: list[tuple[str, Problem]], n: int) -> dict[str, list[tuple[str, str]]]:
+    """Give copies of n problems for each strength: the problem's id and the text."""
+    chosen = [(name, p) for name, p in known if name in RENAMED]
+    chosen = random.Random(0).sample(chosen, min(n, len(chosen)))
+    return {
+        label: [
+            (problem.id, renaming.rename(problem.question, random.Random(number), strength))
+            for number, (_, problem) in enumerate(chosen)
+        ]
+        for label, strength in renaming.STRENGTHS.items()
+    }
+
+
+def by_encoder(args: argparse.Namespace) -> None:
+    """Print what an encoder finds among questions beyond words, for each cosine."""
+    known = list(problems(args.data))
+    rows = [row for _, row in jsonl.read_rows(args.data / "traces" / "traces.jsonl")]
+    prompts = [row for _, row in jsonl.read_rows(args.data / "prompts" / "train_prompts.jsonl")]
+    copies = copied(known, args.renamed)
+    sets = {
+        "traces of benchmarks": [row["problem"] for row in rows if row.get("benchmark_id")],
+        "other traces": [row["problem"] for row in rows if not row.get("benchmark_id")],
+        **{f"copies with other {label}": [t for _, t in some] for label, some in copies.items()},
+        "prompts": [row["problem"] for row in prompts],
+    }
+    encode = remembered(args.encoder)
+    texts = {text for some in sets.values() for text in some}
+    _, took = timed(lambda: encode([*texts]))
+    print(f"{len(texts):,} texts encoded in {took:.0f} s", flush=True)
+    words = Benchmarks(known)
+    by_words = {name: [bool(words.hit(text)) for text in some] for name, some in sets.items()}
+    alone = {c: Benchmarks(known, near=None, encode=encode, cosine=c) for c in COSINES}
+    for name, some in sets.items():
+        print(f"{name}: by words {share(sum(by_words[name]), len(some))}")
+        for cosine, index in alone.items():
+            hits = [hit is not None and hit.rule == "embedding" for hit in map(index.hit, some)]
+            both = sum(map(operator.or_, by_words[name], hits))
+            print(f"  from {cosine}: encoder {share(sum(hits), len(some))}, either {both:,}")
+    if args.hits:
+        lowest = alone[min(COSINES)]
+        found = [(row, lowest.hit(row["problem"])) for row in prompts]
+        write_hits(
+            args.hits,
+            [
+                (row, hit)
+                for (row, hit), old in zip(found, by_words["prompts"], strict=True)
+                if hit and not old
+            ],
+        )
+
+
+def write_hits(path: Path, found: Iterable[tuple[dict[str, str], Hit]]) -> None:
+    """Write prompts that were flagged, with the passages that show why."""
+    lines = (
+        json.dumps(
+            {**msgspec.to_builtins(Found(trace_id=row["id"], hit=hit)), "prompt": row["problem"]}
+        )
+        for row, hit in found
+    )
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--hits", type=Path, default=None, help="where hits among prompts go")
     parser.add_argument("--renamed", type=int, default=1000, help="problems to make copies of")
+    parser.add_argument("--encoder", default="", help="folder of a model, or URL#model")
     args = parser.parse_args()
+    if args.encoder:
+        by_encoder(args)
+        return
     known = list(problems(args.data))
     index, seconds = timed(lambda: Benchmarks(known))
     loop = Loop([problem.question for _, problem in known])
@@ -122,13 +209,7 @@ def main() -> None:
             ]
         )
         count(what, hits, base, (ours, theirs))
-    chosen = [(name, p) for name, p in known if name in RENAMED]
-    chosen = random.Random(0).sample(chosen, min(args.renamed, len(chosen)))
-    for label, strength in renaming.STRENGTHS.items():
-        copies = [
-            (problem.id, renaming.rename(problem.question, random.Random(n), strength))
-            for n, (_, problem) in enumerate(chosen)
-        ]
+    for label, copies in copied(known, args.renamed).items():
         found = [(key, index.hit(text)) for key, text in copies]
         n = sum(bool(hit) for _, hit in found)
         right = sum(hit is not None and hit.problem_id == key for key, hit in found)
@@ -151,17 +232,7 @@ def main() -> None:
         f"{len(prompts) / ours:,.0f} prompts/s, loop {len(prompts) / theirs:,.0f} prompts/s"
     )
     if args.hits:
-        lines = [
-            json.dumps(
-                {
-                    **msgspec.to_builtins(Found(trace_id=row["id"], hit=hit)),
-                    "prompt": row["problem"],
-                }
-            )
-            for row, hit in zip(prompts, hits, strict=True)
-            if hit
-        ]
-        args.hits.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_hits(args.hits, [(r, h) for r, h in zip(prompts, hits, strict=True) if h])
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
 Only the verb asked for is imported, so `skythought --help` answers at once. Flags are the fields of
 the verb's `Config`. Exit codes: 0 done, 1 what was to be checked does not hold or samples of
 generate failed (a verb's `exit_code` says so of what its `run` gives), 2 a mistake of the user (one
-line says which), 3 the `--budget` of generate is spent, 130 stopped with Ctrl-C; a traceback is a
-mistake of ours.
+line says which), 3 the `--budget` of generate is spent, 130 stopped with Ctrl-C, 143 by SIGTERM; a
+traceback is a mistake of ours.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import errno
 import importlib
 import inspect
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -90,7 +92,7 @@ def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]]
             name = f"skythought {verb}"
             module = importlib.import_module(verbs[verb][0])
             config = _config(module, name, rest)
-            with _quiet("--quiet" in given):
+            with _quiet("--quiet" in given), _tidy():
                 result = module.run(config)
             if "--json" in given:
                 _print_json(result)
@@ -110,6 +112,27 @@ def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]]
     except KeyboardInterrupt:
         return _fail(f"{name}: stopped; the same command goes on from here", 130)
     return 0
+
+
+@contextlib.contextmanager
+def _tidy() -> Iterator[None]:
+    """Let SIGTERM end a verb by an exception, so that nothing half written is left behind."""
+    if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL or not _is_main_thread():
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 @contextlib.contextmanager

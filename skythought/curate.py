@@ -146,6 +146,7 @@ def run(config: Config) -> dict[str, Any]:
     """
     asked = _check(config)
     inputs = [Input(path, number) for number, path in enumerate(config.runs)]
+    _keep(inputs, config.out)
     identity = {
         **_said(config),  # defaults are left out: a setting that is new changes no identity
         "inputs": [i.fingerprint() for i in inputs],
@@ -247,6 +248,15 @@ def _check(config: Config) -> _Asked:
         "search": search,
     }
     return _Asked(reading, rules)
+
+
+def _keep(inputs: Sequence[Input], out: Path) -> None:
+    """Refuse to write over what is read."""
+    read = {file.resolve() for given in inputs for file in given.sources}
+    for name in ("", ".dropped.jsonl", ".contamination.jsonl", ".card.md", ".manifest.json"):
+        written = out.with_name(out.name + name)
+        if written.resolve() in read:
+            raise UserError(f"{written}: is read and would be written over; choose another --out")
 
 
 def _refuse(config: Config, name: str, fits: Callable[[Any], bool], wanted: str) -> None:

@@ -66,8 +66,11 @@ def run(config):
     if config.fail == "wait":
         import time
 
-        print("ready", flush=True)
-        time.sleep(60)
+        try:
+            print("ready", flush=True)
+            time.sleep(60)
+        finally:
+            print("tidied", flush=True)
     if config.fail:
         raise ModuleNotFoundError(f"No module named {config.fail!r}", name=config.fail)
     if config.out:
@@ -234,7 +237,16 @@ def test_stopped_is_one_line(
     assert capsys.readouterr().err == STOPPED
 
 
-def test_ctrl_c_in_a_running_verb(toy: dict[str, tuple[str, str]], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code_then", "told_then"), [(signal.SIGINT, 130, STOPPED), (signal.SIGTERM, 143, "")]
+)
+def test_a_running_verb_is_stopped(
+    number: signal.Signals,
+    code_then: int,
+    told_then: str,
+    toy: dict[str, tuple[str, str]],
+    tmp_path: Path,
+) -> None:
     code = f"import sys; from skythought.cli import main; sys.exit(main(sys.argv[1:], {toy!r}))"
     with subprocess.Popen(
         [sys.executable, "-c", code, "toy", "--fail", "wait"],
@@ -245,10 +257,9 @@ def test_ctrl_c_in_a_running_verb(toy: dict[str, tuple[str, str]], tmp_path: Pat
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert told == STOPPED
+        process.send_signal(number)
+        said, told = process.communicate(timeout=30)
+    assert (process.returncode, said, told) == (code_then, "tidied\n", told_then)
 
 
 def test_mistyped_flag_names_the_nearest(

@@ -199,11 +199,17 @@ def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
         store.Appender(tmp_path)
 
 
-@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EPERM])
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT])
 def test_a_place_that_may_not_be_written(code: int) -> None:
     told = store.disk_error(OSError(code, os.strerror(code)), Path("/proc/x"))
     assert isinstance(told, UserError)
     assert str(told) == "/proc/x: may not be written here; choose another output folder"
+
+
+def test_a_file_that_may_not_grow() -> None:
+    told = store.disk_error(OSError(errno.EFBIG, "File too large"), Path("out.jsonl"))
+    assert isinstance(told, UserError)
+    assert str(told) == "out.jsonl: a file may not grow so large here; see: ulimit -f"
 
 
 def test_other_errors_of_the_system_stay_as_they_are() -> None:

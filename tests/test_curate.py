@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from curated import card_of, kept, reasons, run, trace, verdict, write
 
-from skythought import cli, curate, score
+from skythought import cli, score
 from skythought.core import formats, jsonl, shapes, store
 from skythought.core.errors import UserError
-from skythought.core.records import Example, Message, Trace, Verdict
-from skythought.curate import Config
-
-
-def trace(key: str, problem: str = "p1", answer: str = "", **changes: Any) -> Trace:
-    made = Trace(
-        id=key,
-        problem_id=problem,
-        model="teacher",
-        messages=(Message("user", f"{problem}?"),),
-        thought=f"Hm.\n\nWait, {key}.",
-        answer=answer or f"\\boxed{{{key}}}",
-        completion_tokens=9,
-    )
-    return msgspec.structs.replace(made, **changes)
-
-
-def verdict(key: str, outcome: str = "correct") -> Verdict:
-    return msgspec.convert({"id": key, "verifier": "own@1", "outcome": outcome}, Verdict)
-
+from skythought.core.records import Example
 
 TRACES = [
     trace("a"),
@@ -56,24 +38,6 @@ def folder(tmp_path: Path) -> Path:
     store.write_records(tmp_path / "run" / "traces.jsonl", TRACES)
     store.write_records(tmp_path / "run" / "verdicts.jsonl", VERDICTS)
     return tmp_path / "run"
-
-
-def run(*runs: Path, out: Path, **options: Any) -> dict[str, Any]:
-    return curate.run(Config(runs=runs, out=out, **options))
-
-
-def kept(out: Path) -> list[str]:
-    return [e.trace_id for e in store.read(out, Example)]
-
-
-def reasons(out: Path) -> dict[str, str]:
-    rows = (row for _, row in jsonl.read_rows(out.with_name(out.name + ".dropped.jsonl")))
-    return {row["trace_id"]: row["reason"] for row in rows}
-
-
-def write(path: Path, *rows: object) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 def test_the_correct_ones_are_kept(folder: Path, tmp_path: Path) -> None:
@@ -236,10 +200,6 @@ def test_files_and_folders_together(folder: Path, tmp_path: Path) -> None:
     assert run(folder, path, out=tmp_path / "out.jsonl")["kept"] == 4
 
 
-def card_of(out: Path) -> list[str]:
-    return out.with_name(out.name + ".card.md").read_text().splitlines()
-
-
 def test_the_card(folder: Path, tmp_path: Path) -> None:
     store.write_records(
         folder / "traces.jsonl", [*TRACES[:7], trace("h", "p3", model="a|b\n# Owned")]
@@ -356,8 +316,37 @@ def test_the_inputs_are_not_touched(folder: Path, tmp_path: Path) -> None:
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     run(folder, out=tmp_path / "out.jsonl")
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
-    with pytest.raises(UserError, match="exists, and not from curate"):
-        run(folder, out=folder / "traces.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("read", "out"),
+    [
+        ("run/traces.jsonl", "run/traces.jsonl"),
+        ("run/traces.jsonl", "run/../run/traces.jsonl"),
+        ("run", "run/traces.jsonl"),
+        ("run", "run/verdicts.jsonl"),
+        ("x.jsonl.dropped.jsonl", "x.jsonl"),
+    ],
+)
+def test_no_input_is_written_over(read: str, out: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl.dropped.jsonl").write_bytes((folder / "traces.jsonl").read_bytes())
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    with pytest.raises(UserError, match="is read and would be written over; choose another --out"):
+        run(tmp_path / read, out=tmp_path / out, outcome="any")
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_a_full_disk_keeps_nothing_half_written(name: str, small_disk: Path) -> None:
+    if name.endswith(".parquet"):
+        pytest.importorskip("pyarrow", reason="needs skythought[parquet]")
+    source = small_disk.parent / "t.jsonl"
+    rng = random.Random(0)
+    said = [" ".join(f"{rng.random()}" for _ in range(300)) for _ in range(60)]
+    write(source, *({"id": str(n), "problem": "?", "response": s} for n, s in enumerate(said)))
+    with pytest.raises(UserError, match="no space left on the device"):
+        run(source, out=small_disk / name, outcome="any")
+    assert [*small_disk.iterdir()] == []
 
 
 def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

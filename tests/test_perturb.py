@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from perturbed import ANSWERED, run, traces, write
 
 from skythought import cli, perturb
 from skythought.core import shapes, steps, store
@@ -15,47 +16,24 @@ from skythought.core.errors import UserError
 from skythought.core.records import Message, Trace
 from skythought.perturb import Config
 
-THOUGHT = "3 boxes of 12.\n\nWait, 3 times 12 is 36.\n\nBut 4 are broken.\n\nSo 32."
-SAID = f"<think>\n{THOUGHT}\n</think>\n\nSo \\boxed{{32}}."
-USER, TOLD = {"role": "user", "content": "How many?"}, {"role": "assistant", "content": SAID}
+USER, TOLD = {"role": "user", "content": "How many?"}, {"role": "assistant", "content": ANSWERED}
 SHAPES: dict[str, dict[str, Any]] = {
     "messages": {"messages": [USER, TOLD]},
     "sharegpt": {
-        "conversations": [{"from": "human", "value": "How many?"}, {"from": "gpt", "value": SAID}]
+        "conversations": [
+            {"from": "human", "value": "How many?"},
+            {"from": "gpt", "value": ANSWERED},
+        ]
     },
-    "prompt and completion": {"prompt": "How many?", "completion": SAID},
-    "problem and response": {"problem": "How many?", "response": SAID},
+    "prompt and completion": {"prompt": "How many?", "completion": ANSWERED},
+    "problem and response": {"problem": "How many?", "response": ANSWERED},
 }
-
-
-def write(path: Path, *rows: object) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def traces(n: int = 6) -> list[Trace]:
-    return [
-        Trace(
-            id=f"t{i}",
-            problem_id=f"p{i}",
-            model="m",
-            messages=(Message("user", f"How many, {i}?"),),
-            thought=f"{i}: {THOUGHT}",
-            answer="So \\boxed{32}.",
-        )
-        for i in range(n)
-    ]
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     store.write_records(tmp_path / "traces.jsonl", traces())
     return tmp_path / "traces.jsonl"
-
-
-def run(source: Path, output: Path, kind: str = "delete", **options: Any) -> dict[str, Any]:
-    options = {"fraction": 0.5, **options}
-    return perturb.run(Config(input=source, output=output, kind=kind, **options))
 
 
 @pytest.mark.parametrize("row", SHAPES.values(), ids=SHAPES)

@@ -4,52 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
+from perturbed import ANSWERED, run, traces, write
 
 from skythought import edits, perturb
 from skythought.core import jsonl, store
 from skythought.core.errors import UserError
-from skythought.core.records import Message, Trace
+from skythought.core.records import Trace
 from skythought.perturb import Config
 
-THOUGHT = "3 boxes of 12.\n\nWait, 3 times 12 is 36.\n\nBut 4 are broken.\n\nSo 32."
 ROW = {
     "problem": "How many?",
-    "response": f"<think>\n{THOUGHT}\n</think>\n\nSo \\boxed{{32}}.",
+    "response": ANSWERED,
 }
-
-
-def write(path: Path, *rows: object) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def traces(n: int = 6) -> list[Trace]:
-    return [
-        Trace(
-            id=f"t{i}",
-            problem_id=f"p{i}",
-            model="m",
-            messages=(Message("user", f"How many, {i}?"),),
-            thought=f"{i}: {THOUGHT}",
-            answer="So \\boxed{32}.",
-        )
-        for i in range(n)
-    ]
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     store.write_records(tmp_path / "traces.jsonl", traces())
     return tmp_path / "traces.jsonl"
-
-
-def run(source: Path, output: Path, kind: str = "delete", **options: Any) -> dict[str, Any]:
-    options = {"fraction": 0.5, **options}
-    return perturb.run(Config(input=source, output=output, kind=kind, **options))
 
 
 def damaged(path: Path) -> Path:

@@ -120,7 +120,9 @@ def disk_error(error: OSError, path: Path) -> Exception:
         return UserError(
             f"{path}: no space left on the device; free some and run the same command again"
         )
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+    if error.errno == errno.EFBIG:
+        return UserError(f"{path}: a file may not grow so large here; see: ulimit -f")
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT):
         return UserError(f"{path}: may not be written here; choose another output folder")
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         return UserError(

@@ -48,10 +48,15 @@ class Input:
         """Count its bytes."""
         return sum(file.stat().st_size for file in self.files)
 
+    @property
+    def sources(self) -> list[Path]:
+        """List its files: of traces, and of verdicts where there is one."""
+        graded = shapes.verdicts_beside(self.path)
+        return [*self.files, *([graded] if graded.exists() else [])]
+
     def fingerprint(self) -> str:
         """Hash its traces and verdicts."""
-        graded = shapes.verdicts_beside(self.path)
-        return store.hash_files([*self.files, *([graded] if graded.exists() else [])])
+        return store.hash_files(self.sources)
 
     def require_verdicts(self) -> None:
         """Refuse one that has not been graded.
