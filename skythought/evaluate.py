@@ -21,15 +21,17 @@ from rich.table import Table
 from rich.text import Text
 
 from skythought import generate, grading, score, tasks, verifiers
+from skythought.backends import hf
 from skythought.core import progress, store
 from skythought.core.errors import UserError, plain, unknown
-from skythought.core.records import Problem, Trace
+from skythought.core.records import Problem, Sampling, Trace
 from skythought.evaluating import answers as reading
 from skythought.evaluating import figures, votes
 from skythought.evaluating.answers import Answer
 from skythought.structure import loops
 
 SHOWN = ("accuracy", "low", "high", "n", "no_answer", "truncated", "errors", "mean_tokens")
+SCORED = ("accuracy", "low", "high", "n", "truncated", "mean_tokens")
 COMPARED = ("number", "math", "math_strict", "math_lenient", "choice")  # whose answers can be
 
 
@@ -245,3 +247,44 @@ class Inspected:
     def shares(self) -> dict[str, float]:
         """Give the shares of all that was seen."""
         return {name: hold / of for name, (hold, of) in self.counts.items() if of}
+
+
+class Live(hf.HuggingFace):
+    """A model that is in memory already, as one in training is."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
+        self.model, self.tokenizer, self.identity = model, tokenizer, name
+        self.device, self.max_batch = str(model.device), 512
+
+
+def scorer(
+    name: str, limit: int, max_tokens: int, tokenizer: Any, folder: Path
+) -> Callable[[int, Any], dict[str, float]] | None:
+    """Give what evaluates a model in training at a step, greedily; None where no task is named.
+
+    Its answers are an ordinary run folder, `<folder>/evaluations/step-<n>`. What it gives back are
+    accuracy, low and high (its 95 % interval), n, truncated and mean_tokens.
+
+    Raises:
+        UserError: no such task, or one whose answers cannot be graded here.
+    """
+    if not name:
+        return None
+    problems = tasks.draw(name, "test", 0, 0, limit)
+    generate.try_verifiers(problems)
+
+    def evaluate(step: int, model: Any) -> dict[str, float]:
+        place = folder / "evaluations" / f"step-{step}"
+        generate.collect(
+            problems,
+            Live(model, tokenizer, f"{folder.name}-step-{step}"),
+            Sampling(max_tokens=max_tokens),
+            place,
+            system_prompt=tasks.get(name).system_prompt,
+            announce=False,
+        )
+        score.run(score.Config(run_dir=place))
+        found = summary(place)
+        return {key: round(float(found[key]), 5) for key in SCORED}
+
+    return evaluate

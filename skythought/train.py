@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skythought.backends import hf
-from skythought.core import jsonl, progress, store
+from skythought.core import progress, store
 from skythought.core.errors import UserError, require
 from skythought.core.records import Example, digest
 from skythought.training import adapter, card, data, lint, mask, presets, quiet, reporters
@@ -28,7 +28,17 @@ from skythought.training.presets import Hyperparameters
 
 MICRO_TOKENS = 8192  # of a forward pass; more make it no faster
 PLACE_ONLY = (
-    *("output_dir", "save_every", "wandb_run", "report_to", "resume", "show_mask"),
+    *(
+        "output_dir",
+        "save_every",
+        "wandb_run",
+        "report_to",
+        "resume",
+        "show_mask",
+        "eval_task",
+        "eval_limit",
+        "eval_tokens",
+    ),
     *("micro_batch_size", "micro_batch_tokens", "packing", "attention"),
 )
 NAMES_ONLY = ("preset",)  # written down; what it stands for decides
@@ -108,6 +118,12 @@ class Config:
     """Name of the run; logged to Weights & Biases where you are logged in."""
     report_to: Literal["", "wandb", "tensorboard", "trackio", "none"] = ""
     """Where else to log; wandb if --wandb-run is given, a login exists and wandb is installed."""
+    eval_task: str = ""
+    """Task or file of problems to evaluate the model on at every checkpoint and at the end."""
+    eval_limit: int = 50
+    """Problems of it."""
+    eval_tokens: int = 1024
+    """Longest answer in tokens."""
     show_mask: int = 2
     """Samples to show before the first step, with what is learned of them in colour."""
     seed: int = 0
@@ -136,7 +152,8 @@ def run(config: Config) -> dict[str, Any]:
         result = _train(config, chosen, examples, folder, identity)
     if is_main():
         store.finish(folder, **result)
-        _write_card(config, folder, result)
+        place = Path(hf.locate(config.base_model))
+        card.write_into(folder, config, place if place.is_dir() else None, result)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         progress.say(
             f"{folder}: {result['steps']} steps, loss {result['loss']:.3f}, "
@@ -151,7 +168,7 @@ def check(config: Config) -> None:
     Raises:
         UserError: one of them; the flag is named.
     """
-    whole = ("lora_r", "lora_alpha", "batch_size", "max_length")
+    whole = ("lora_r", "lora_alpha", "batch_size", "max_length", "eval_limit", "eval_tokens")
     for name in (*whole, "micro_batch_size", "micro_batch_tokens"):
         value = getattr(config, name)
         if value is not None and value < 1:
@@ -188,6 +205,7 @@ def _train(
     import torch
     import transformers
 
+    from skythought import evaluate
     from skythought.training import attention, memory, preference, sft
 
     transformers.set_seed(config.seed)
@@ -228,11 +246,23 @@ def _train(
         report_to=reporters.choose(config.report_to, config.wandb_run),
         run_name=config.wandb_run,
         resume=config.resume,
+        score=evaluate.scorer(
+            config.eval_task, config.eval_limit, config.eval_tokens, tokenizer, folder
+        ),
     )
     if not chosen.full:
         model = adapter.adapt(model, lora(config, chosen))
     if isinstance(rows, data.Rows):
-        _look(config, model, tokenizer, examples, rows)
+        report = lint.check(
+            tokenizer,
+            examples,
+            rows,
+            stops=hf.stop_ids(model.generation_config, tokenizer),
+            embeddings=model.get_input_embeddings().weight.shape[0],
+        )
+        lint.tell(report, config.dataset)
+        if is_main():
+            mask.show_some(tokenizer, rows, config.show_mask)
     if is_main():
         store.claim(folder, "train", identity, NAMES_ONLY)
         if not config.resume:
@@ -267,49 +297,6 @@ def _pin_generation(model: Any, tokenizer: Any, folder: Path) -> None:
     stops = sorted(hf.stop_ids(generation, tokenizer))
     generation.eos_token_id = stops[0] if len(stops) == 1 else stops
     store.write_whole(folder / "generation_config.json", generation.to_json_string())
-
-
-def _write_card(config: Config, folder: Path, result: dict[str, Any]) -> None:
-    place = Path(hf.locate(config.base_model))
-    text = card.write(
-        card.Card(
-            name=folder.name,
-            base=config.base_model,
-            base_folder=place.resolve() if place.is_dir() else None,
-            dataset=config.dataset,
-            command=card.command_line("train", config),
-            manifest=store.manifest(folder),
-            result=result,
-            log=[row for _, row in jsonl.read_rows(folder / "log.jsonl")],
-        )
-    )
-    store.write_whole(folder / "README.md", text)
-
-
-def _look(
-    config: Config, model: Any, tokenizer: Any, examples: list[Example], rows: data.Rows
-) -> None:
-    """Hold the rows against inference, and show some; what does not fit is not trained on."""
-    report = lint.check(
-        tokenizer,
-        examples,
-        rows,
-        stops=hf.stop_ids(model.generation_config, tokenizer),
-        embeddings=model.get_input_embeddings().weight.shape[0],
-    )
-    if report.failures:
-        raise UserError(f"--dataset {config.dataset}: {'; '.join(report.failures)}")
-    if not is_main():
-        return
-    for warning in report.warnings:
-        progress.say(f"warning: {warning}")
-    colour = progress.console.is_terminal and not progress.console.no_color
-    for i in range(min(config.show_mask, len(rows.input_ids))):
-        progress.say(f"sample {i + 1} of {len(rows.input_ids):,}, the loss is on what is marked:")
-        progress.console.print(
-            mask.show(tokenizer, rows.input_ids[i], rows.labels[i], colour=colour), soft_wrap=True
-        )
-    progress.say(report.facts)
 
 
 def _load(config: Config, dtype: str, *, merged: bool) -> tuple[Any, Any]:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from skythought.core import jsonl, store
 from skythought.core.errors import plain
 
 LICENSE = re.compile(r"\A---\n(?:.*\n)*?license:[ \t]*[\"']?([\w.+-]+)")  # of a card's front matter
@@ -32,6 +33,35 @@ class Card(NamedTuple):
     manifest: Mapping[str, Any]  # of the run: config, versions, revision
     result: Mapping[str, Any]
     log: Sequence[Mapping[str, Any]]  # rows of log.jsonl
+
+
+def write_into(
+    folder: Path, config: Any, base_folder: Path | None, result: Mapping[str, Any]
+) -> None:
+    """Write the card of a finished run into its folder.
+
+    Args:
+        folder: of the checkpoint, with log.jsonl and manifest.
+        config: the run's `skythought.train.Config`.
+        base_folder: where the base lies; None for one on the hub.
+        result: what the run came to.
+
+    Raises:
+        UserError: the disk is full or the place may not be written.
+    """
+    text = write(
+        Card(
+            name=folder.resolve().name,
+            base=config.base_model,
+            base_folder=base_folder and base_folder.resolve(),
+            dataset=config.dataset,
+            command=command_line("train", config),
+            manifest=store.manifest(folder),
+            result=result,
+            log=[row for _, row in jsonl.read_rows(folder / "log.jsonl")],
+        )
+    )
+    store.write_whole(folder / "README.md", text)
 
 
 def write(card: Card) -> str:

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from skythought.core import formats
+from skythought.core import formats, progress
+from skythought.core.errors import UserError
 from skythought.core.records import Example, Message
 from skythought.training.data import IGNORED, Rows
 
@@ -88,6 +90,19 @@ def check(
             f"({tokenizer.unk_token}); the model sees no difference between them"
         )
     return Report(failures, warnings, facts)
+
+
+def tell(report: Report, dataset: Path) -> None:
+    """Say what was found.
+
+    Raises:
+        UserError: something that must not be trained on.
+    """
+    if report.failures:
+        raise UserError(f"--dataset {dataset}: {'; '.join(report.failures)}")
+    for warning in report.warnings:
+        progress.say(f"warning: {warning}")
+    progress.say(report.facts)
 
 
 def served_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:

@@ -74,6 +74,7 @@ class Log(TrainerCallback):  # type: ignore[misc]
             "seconds": round(self.before["seconds"] + spent, 2),
         }
         row |= {name: round(float(logs[key]), 5) for key, name in OF_PAIRS.items() if key in logs}
+        row |= {name: value for name, value in logs.items() if name.startswith("eval_")}
         self.rows.append(row)
         if self.writes:
             with self.path.open("a") as file:

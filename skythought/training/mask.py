@@ -11,10 +11,20 @@ from typing import Any
 
 from rich.text import Text
 
+from skythought.core import progress
 from skythought.core.errors import plain
-from skythought.training.data import IGNORED
+from skythought.training.data import IGNORED, Rows
 
 HEAD, TAIL = 80, 40  # tokens of a part that are shown; the middle of a longer one is left out
+
+
+def show_some(tokenizer: Any, rows: Rows, n: int) -> None:
+    """Show the first samples on the terminal."""
+    colour = progress.console.is_terminal and not progress.console.no_color
+    for i in range(min(n, rows.n_rows)):
+        progress.say(f"sample {i + 1} of {rows.n_rows:,}, the loss is on what is marked:")
+        sample = show(tokenizer, rows.input_ids[i], rows.labels[i], colour=colour)
+        progress.console.print(sample, soft_wrap=True)
 
 
 def show(tokenizer: Any, ids: Sequence[int], labels: Sequence[int], *, colour: bool) -> Text:

@@ -17,6 +17,7 @@ from trl import SFTConfig
 
 from skythought.core.errors import UserError
 from skythought.training.data import Rows
+from skythought.training.interim import Evaluation, Score
 from skythought.training.log import Log
 from skythought.training.packing import Column
 from skythought.training.trainer import Trainer
@@ -43,6 +44,7 @@ class Settings:
     report_to: str
     run_name: str
     resume: bool = True  # go on from a checkpoint found in the folder
+    score: Score | None = None  # evaluates the model at every checkpoint and at the end
 
 
 def devices() -> int:
@@ -104,6 +106,8 @@ def run(
     writes = trainer.args.should_save
     log = Log(folder / "log.jsonl", writes=writes)
     trainer.add_callback(log)
+    if settings.score is not None:  # before all others, so that they see the scores
+        trainer.callback_handler.callbacks.insert(0, Evaluation(settings.score, speaks=writes))
     for noisy in ("PrinterCallback", "ProgressCallback"):
         for callback in list(trainer.callback_handler.callbacks):
             if type(callback).__name__ == noisy:
