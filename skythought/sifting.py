@@ -141,7 +141,11 @@ def writer(
         if pick.kind != "example":
             better = taught
             if pick.kind == "first_solution":
-                shorter = pairs.first_solution(taught, structure.arrivals(taught))
+                shorter = pairs.first_solution(
+                    taught,
+                    structure.arrivals(taught),
+                    lambda step: bool(structure.arrivals(taught, [step])),
+                )
                 if shorter is None:
                     return "no shorter solution"
                 better = shorter

@@ -214,14 +214,33 @@ def test_the_first_solution_and_one_more() -> None:
     trace = msgspec.structs.replace(TRACE, thought=thought)
 
     def cut(*arrivals: int) -> int | None:
-        made = pairs.first_solution(trace, arrivals)
+        made = pairs.first_solution(trace, arrivals, lambda step: "4" in step)
         return None if made is None else len(steps.split(made.thought))
 
     assert cut(2, 5, 7) == 6
     assert cut(2) == 3
     assert cut(3, 9) is None  # nothing is saved
     assert cut() is None
-    assert pairs.first_solution(msgspec.structs.replace(trace, thought=" "), [0]) is None
+    assert pairs.first_solution(msgspec.structs.replace(trace, thought=" "), [0], states) is None
+
+
+def states(step: str) -> bool:
+    return "22" in step
+
+
+def test_the_first_solution_ends_at_a_whole_answer() -> None:
+    """What only asks or announces goes, sentence by sentence, and never the answer itself."""
+    ends = {
+        "5 + 17 = 22. Is that so? Let me check.": "5 + 17 = 22.",
+        "That is right. So is it 22?": "That is right. So is it 22?",
+        "I see. So 22? Wait, did I miss one? Maybe I should check.": "I see. So 22?",
+    }
+    for last, left in ends.items():
+        parts = ["17 + 5 = 22.", "Wait.", last, "Hmm." * 40]
+        trace = msgspec.structs.replace(TRACE, thought=steps.join(parts))
+        cut = pairs.first_solution(trace, [0, 2], states)
+        assert cut is not None
+        assert steps.split(cut.thought)[-1] == left
 
 
 def test_the_first_solution_ends_behind_a_reflection() -> None:
@@ -234,11 +253,11 @@ def test_the_first_solution_ends_behind_a_reflection() -> None:
         "So 22." + " Yes." * 20,
     ]
     trace = msgspec.structs.replace(TRACE, thought=steps.join(parts))
-    cut = pairs.first_solution(trace, [0, 1, 3, 5])
+    cut = pairs.first_solution(trace, [0, 1, 3, 5], states)
     assert cut is not None
     assert steps.split(cut.thought) == [*parts[:3], "5 + 17 = 22."]
     assert cut.completion_tokens == 0
-    cut = pairs.first_solution(trace, [0, 1])  # never again behind a reflection
+    cut = pairs.first_solution(trace, [0, 1], states)  # never again behind a reflection
     assert cut is not None
     assert steps.split(cut.thought) == parts[:2]
 
@@ -253,6 +272,10 @@ def test_the_first_solution_ends_behind_a_reflection() -> None:
         ("Let me check that", "Let me check that"),
         ("It is 20. Let me add 2: that is 22.", "It is 20. Let me add 2: that is 22."),
         ("So 22. " + "let me " * 20_000, "So 22. " + "let me " * 20_000),
+        ("So it is 22. Is that right?", "So it is 22."),
+        ("So it is 22. Maybe I should add them again.", "So it is 22."),
+        ("Is it 22?", "Is it 22?"),
+        ("So 22. " + "what " * 20_000, "So 22. " + "what " * 20_000),
         ("So 22." + " " * 100_000 + "!", "So 22." + " " * 100_000 + "!"),
     ],
 )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -25,10 +25,11 @@ from skythought.core.records import Trace
 from skythought.curating.facts import Facts
 
 Kind = Literal["shortest", "first_solution"]
-# A last sentence that says what comes next, behind one that says something.
+# A last sentence that asks, or says what comes next, behind one that says something.
 ANNOUNCED = re.compile(
-    r"(?<=[.!?)\]}])\s+(?:(?:but|wait|hmm|now|so|well|ok|okay|just)\b[,.…]* ){0,3}"
-    r"(?:let me|let's|i'll|i should|i need to)\b[^.!?:\n]{0,120}[.:…]*\s*$",
+    r"(?<=[.!?)\]}])\s+(?:(?:(?:but|wait|hmm|now|so|well|ok|okay|just|maybe|perhaps)\b[,.…]* ){0,3}"
+    r"(?:let me|let's|i'll|i should|i need to|another way)\b[^.!?:\n]{0,120}[.:…]*"
+    r"|[^\s.!?][^.!?\n]{0,200}\?)\s*$",
     re.IGNORECASE,
 )
 SHORTER = 0.9  # of the rejected one's length, at most; pairs more alike teach nothing
@@ -52,11 +53,18 @@ def of_lengths(found: Sequence[Facts], n: int | None = None) -> list[tuple[Facts
     return pairs
 
 
-def first_solution(trace: Trace, arrivals: Sequence[int]) -> Trace | None:
+def first_solution(
+    trace: Trace, arrivals: Sequence[int], states: Callable[[str], bool]
+) -> Trace | None:
     """Cut a thought behind its first solution and one reflection; None where that saves nothing.
 
-    `arrivals` are the numbers of the steps that state the final answer, in order. A sentence at the
-    end that only announces what is cut off ("Let me check that.") goes too.
+    Sentences at the end that only ask or announce what is cut off ("Let me check that.") go too,
+    as long as the rest states the answer.
+
+    Args:
+        trace: what is cut.
+        arrivals: the numbers of the steps that state the final answer, in order.
+        states: says whether a text states it.
     """
     if not arrivals or not trace.thought.strip():
         return None
@@ -64,7 +72,8 @@ def first_solution(trace: Trace, arrivals: Sequence[int]) -> Trace | None:
     end = _reflected(parts, arrivals)
     if end is None:
         end = arrivals[min(1, len(arrivals) - 1)]
-    parts[end] = ANNOUNCED.sub("", parts[end])
+    while (shorter := ANNOUNCED.sub("", parts[end])) != parts[end] and states(shorter):
+        parts[end] = shorter
     kept = steps.join(parts[: end + 1])
     if len(kept) > SHORTER * len(trace.thought):
         return None

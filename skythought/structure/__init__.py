@@ -122,9 +122,9 @@ def read(trace: Trace) -> list[Step]:
     return found
 
 
-def arrivals(trace: Trace) -> list[int]:
-    """Give the steps (from 0) of a trace that reach its final answer."""
-    parts = steps.split(text_of(trace))
+def arrivals(trace: Trace, parts: Sequence[str] | None = None) -> list[int]:
+    """Give the steps (from 0) of a trace, or of its `parts`, that reach its final answer."""
+    parts = steps.split(text_of(trace)) if parts is None else parts
     return list(reached.arrivals(parts, reached.final(trace.answer), question_of(trace)))
 
 
