@@ -39,7 +39,7 @@ PLACE_ONLY = (
         "eval_limit",
         "eval_tokens",
     ),
-    *("micro_batch_size", "micro_batch_tokens", "packing", "attention"),
+    *("micro_batch_size", "micro_batch_tokens", "packing", "attention", "price"),
 )
 NAMES_ONLY = ("preset",)  # written down; what it stands for decides
 
@@ -126,6 +126,8 @@ class Config:
     """Longest answer in tokens."""
     show_mask: int = 2
     """Samples to show before the first step, with what is learned of them in colour."""
+    price: float | None = None
+    """Dollars for an hour of one device, for the cost so far; a known card has a list price."""
     seed: int = 0
     """Seed of the data order and of new weights."""
 
@@ -181,7 +183,7 @@ def check(config: Config) -> None:
         value = getattr(config, name)
         if value is not None and not 0 <= value < 1:
             raise UserError(f"--{name} {value:g}: give a share from 0 to below 1")
-    for name in ("weight_decay", "save_every", "seed", "show_mask", "gamma"):
+    for name in ("weight_decay", "save_every", "seed", "show_mask", "gamma", "price"):
         value = getattr(config, name)
         if value is not None and not value >= 0:
             raise UserError(f"--{name} {value:g}: give 0 or more")
@@ -245,6 +247,7 @@ def _train(
         save_every=config.save_every,
         report_to=reporters.choose(config.report_to, config.wandb_run),
         run_name=config.wandb_run,
+        price=config.price,
         resume=config.resume,
         score=evaluate.scorer(
             config.eval_task, config.eval_limit, config.eval_tokens, tokenizer, folder

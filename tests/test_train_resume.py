@@ -98,7 +98,7 @@ def weights(folder: Path) -> dict[str, Any]:
 
 def steps(folder: Path) -> list[dict[str, Any]]:
     """Give the rows of the log without what a clock says."""
-    clock = ("seconds", "tokens_per_s")
+    clock = ("seconds", "tokens_per_s", "tokens_per_s_device", "mfu", "eta_s", "peak_memory_gib")
     return [
         {k: v for k, v in row.items() if k not in clock}
         for _, row in jsonl.read_rows(folder / "log.jsonl")
@@ -238,6 +238,8 @@ def test_two_processes_train_as_one(tiny_model: Path, tmp_path: Path) -> None:
     assert done.stderr.count("two: 2 steps, loss ") == 1
     one, two = steps(asked["output_dir"]), steps(tmp_path / "two")
     assert [row["tokens"] for row in two] == [row["tokens"] for row in one]
-    for key in ("loss", "grad_norm"):
+    for key in ("loss", "grad_norm", "loss_structural", "loss_content"):
         assert [row[key] for row in two] == pytest.approx([row[key] for row in one], rel=1e-3)
+    for _, row in jsonl.read_rows(tmp_path / "two" / "log.jsonl"):
+        assert row["tokens_per_s"] == pytest.approx(2 * row["tokens_per_s_device"], abs=0.11)
     assert json.loads((tmp_path / "two" / "manifest.json").read_text())["done"] is True

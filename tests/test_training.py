@@ -185,21 +185,34 @@ def train(
     return sft.fit(model, tokenizer, rows, chosen, folder), before, model
 
 
-def by_hand(tiny_model: Path) -> tuple[float, dict[str, Any], int]:
-    """Mean loss over all completion tokens of the four examples, its gradient, and all tokens."""
+def by_hand(tiny_model: Path) -> tuple[dict[str, float], dict[str, Any], int]:
+    """Mean loss over all completion tokens of the four examples, its gradient, and all tokens.
+
+    The loss is also that of each kind of token.
+    """
+    from skythought.training import split
+
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny_model)
     tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model)
     losses, n_tokens = [], 0
+    kinds: list[int] = []
     for one in EXAMPLES:
         prompt = formats.prompt_ids(tokenizer, one.messages)
-        said = formats.completion_ids(tokenizer, one.messages, one.completion)
+        rendered = formats.render_completion(tokenizer, one.messages, one.completion)
+        said = rendered.ids
+        kinds += split.of_tokens(tokenizer, rendered) or []
         n_tokens += len(prompt) + len(said)
         logits = model(torch.tensor([prompt + said])).logits[0].float()
         logs = torch.log_softmax(logits, -1)
         losses += [-logs[len(prompt) + j - 1, token] for j, token in enumerate(said)]
     loss = torch.stack(losses).mean()
     loss.backward()
-    return loss.item(), {k: p.grad for k, p in model.named_parameters()}, n_tokens
+    values, found = [x.item() for x in losses], {"loss": loss.item()}
+    of = {name: (i,) for i, name in enumerate(split.KINDS)} | split.GROUPS
+    for name, members in of.items():
+        if some := [x for x, kind in zip(values, kinds, strict=True) if kind in members]:
+            found[f"loss_{name}"] = sum(some) / len(some)
+    return found, {k: p.grad for k, p in model.named_parameters()}, n_tokens
 
 
 def norm(gradients: dict[str, Any]) -> float:
@@ -212,13 +225,18 @@ def test_the_loss_is_the_mean_over_the_completion_tokens_of_the_global_batch(
     samples: int, packed: bool, tiny_model: Path, tmp_path: Path
 ) -> None:
     """Whatever the micro batch; checked against a loss and gradient computed by hand."""
-    loss, gradients, n_tokens = by_hand(tiny_model)
+    losses, gradients, n_tokens = by_hand(tiny_model)
     result, _, _ = train(tiny_model, tmp_path, micro_samples=samples, packed=packed)
-    assert result["loss"] == pytest.approx(loss, abs=2e-5)
+    assert result["loss"] == pytest.approx(losses["loss"], abs=2e-5)
     assert (result["steps"], result["tokens"]) == (1, n_tokens)
     [row] = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert row["grad_norm"] == pytest.approx(norm(gradients), rel=1e-4)
-    assert set(row) == {"step", "loss", "lr", "grad_norm", "tokens", "tokens_per_s", "seconds"}
+    assert {k: v for k, v in row.items() if "loss" in k} == pytest.approx(losses, abs=2e-5)
+    assert {"loss_structural", "loss_content", "loss_opening", "loss_format"} < set(row)
+    assert set(row) - set(losses) == {
+        *("step", "lr", "grad_norm", "tokens", "tokens_per_s", "tokens_per_s_device", "mfu"),
+        *("peak_memory_gib", "seconds", "eta_s"),
+    }
     assert row["lr"] == 0.1
 
 

@@ -16,6 +16,7 @@ from transformers import TrainingArguments
 from trl import SFTConfig
 
 from skythought.core.errors import UserError
+from skythought.training import rates
 from skythought.training.data import Rows
 from skythought.training.interim import Evaluation, Score
 from skythought.training.log import Log
@@ -43,6 +44,7 @@ class Settings:
     save_every: int | None
     report_to: str
     run_name: str
+    price: float | None = None  # dollars for an hour of a device
     resume: bool = True  # go on from a checkpoint found in the folder
     score: Score | None = None  # evaluates the model at every checkpoint and at the end
 
@@ -66,10 +68,13 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
     """Train and save into `folder`; with `resume`, a checkpoint found there is gone on from.
 
     Returns:
-        steps, loss of the last log, tokens, seconds, tokens_per_s.
+        what `Log.summary` gives: steps, loss, tokens, seconds, tokens_per_s and more.
     """
     cached = model.config.use_cache  # the trainer turns it off, and it would be saved so
+    work = rates.needed(model, rows)
     columns: dict[str, Column] = {"input_ids": rows.input_ids, "labels": rows.labels}
+    if rows.kinds:
+        columns["kinds"] = rows.kinds
     trainer = Trainer(
         model=model,
         args=arguments(
@@ -88,11 +93,17 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
         packed=settings.packed,
         processing_class=tokenizer,
     )
-    return run(trainer, tokenizer, settings, folder, use_cache=cached)
+    return run(trainer, tokenizer, settings, folder, use_cache=cached, work=work)
 
 
 def run(
-    trainer: Any, tokenizer: Any, settings: Settings, folder: Path, *, use_cache: bool
+    trainer: Any,
+    tokenizer: Any,
+    settings: Settings,
+    folder: Path,
+    *,
+    use_cache: bool,
+    work: float | None = None,
 ) -> dict[str, Any]:
     """Train with a trainer of any objective, and save; the rest is as `fit`.
 
@@ -102,16 +113,20 @@ def run(
         settings: those the trainer was made with.
         folder: as of `fit`.
         use_cache: what the config of the saved model shall say.
+        work: operations per token; None where they are not counted, and neither is MFU.
     """
     writes = trainer.args.should_save
-    log = Log(folder / "log.jsonl", writes=writes)
-    trainer.add_callback(log)
-    if settings.score is not None:  # before all others, so that they see the scores
-        trainer.callback_handler.callbacks.insert(0, Evaluation(settings.score, speaks=writes))
+    known = rates.of_machine(int(trainer.args.world_size), settings.price, work)
+    log = Log(folder / "log.jsonl", writes=writes, rates=known)
+    if isinstance(trainer, Trainer):
+        trainer.watch = log.watch
     for noisy in ("PrinterCallback", "ProgressCallback"):
         for callback in list(trainer.callback_handler.callbacks):
             if type(callback).__name__ == noisy:
                 trainer.remove_callback(callback)
+    trainer.callback_handler.callbacks.insert(0, log)  # reporters are told what it adds
+    if settings.score is not None:  # before all others, so that they see the scores
+        trainer.callback_handler.callbacks.insert(0, Evaluation(settings.score, speaks=writes))
     checkpoint = last_checkpoint(folder / "checkpoints") if settings.resume else None
     if checkpoint and (steps := _finished(Path(checkpoint))):
         log.restore(steps)  # the trainer would take one more step

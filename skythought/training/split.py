@@ -89,41 +89,35 @@ def of_tokens(tokenizer: Any, rendered: formats.Rendered) -> list[int] | None:
 class Sums:
     """Adds up losses by kind where the model computes, and is read once a step."""
 
-    def __init__(self) -> None:
-        self.sums: torch.Tensor | None = None  # [2, kinds]: log-probabilities, tokens
+    def __init__(self, device: Any = "cpu") -> None:
+        self.sums = torch.zeros(2, len(KINDS), device=device)  # log-probabilities, tokens
 
     def add(self, log_probs: torch.Tensor, kinds: torch.Tensor) -> None:
         """Add a forward pass; nothing waits for the device.
 
         Args:
-            log_probs: of the tokens that were to be said, [batch, tokens]; any value without loss.
+            log_probs: of the tokens that were to be said, of any shape; any value without loss.
             kinds: of the same tokens, integers of the same shape; `NONE` where there is no loss.
         """
-        if self.sums is None:
-            self.sums = torch.zeros(2, len(KINDS), device=log_probs.device)
         where = kinds.flatten().long()
         said = log_probs.detach().flatten().float()
         self.sums[0].index_add_(0, where, said)
         self.sums[1].index_add_(0, where, torch.ones_like(said))
 
-    def take(
-        self, reduce: Callable[[torch.Tensor], torch.Tensor] = lambda x: x
-    ) -> dict[str, float]:
+    def take(self, reduce: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, float]:
         """Give the mean loss of every kind and group since the last call, and begin anew.
 
         Args:
-            reduce: adds a tensor up over all processes.
+            reduce: adds a tensor up over all processes; all of them call this.
 
         Returns:
             `loss_<kind>` and `loss_<group>`, in nats per token; those without tokens are left out.
         """
-        if self.sums is None:
-            return {}
         said, n = reduce(self.sums).tolist()
-        self.sums = None
-        of = {name: (kind,) for kind, name in enumerate(KINDS) if kind != NONE} | GROUPS
+        self.sums = torch.zeros_like(self.sums)
+        of = {name: (kind,) for kind, name in enumerate(KINDS) if kind != NONE}
         return {
             f"loss_{name}": -sum(said[kind] for kind in kinds) / total
-            for name, kinds in of.items()
+            for name, kinds in (GROUPS | of).items()
             if (total := sum(n[kind] for kind in kinds))
         }
