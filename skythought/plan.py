@@ -10,6 +10,7 @@ docs/plan.md states how far predictions were off.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 
 from skythought import train
@@ -29,7 +31,7 @@ from skythought.core.records import Example
 from skythought.training import architecture, data, flops, hardware, memory, speed
 from skythought.training.architecture import Architecture
 from skythought.training.hardware import GIB, Hardware
-from skythought.training.lengths import Lengths, spread, unevenness
+from skythought.training.lengths import Lengths, Shares, share, spread
 from skythought.training.memory import Memory, Setup
 
 COUNTED = 500  # samples that are tokenized; of more, the rest is estimated from their characters
@@ -116,10 +118,6 @@ def make(config: Config) -> Plan:
     """
     check(config)
     machine = hardware.parse(config.hardware)
-    if config.batch_size % machine.n_devices:
-        raise UserError(
-            f"--batch_size {config.batch_size} cannot be split over {machine.n_devices} devices"
-        )
     if config.price is not None:
         machine = machine._replace(card=machine.card.at(config.price))
     model = architecture.of(read_config(config.base_model))
@@ -250,17 +248,17 @@ def predict(config: Config, model: Architecture, machine: Hardware, lengths: Len
     batch = min(config.batch_size, len(lengths.tokens))
     per_step = batch * total / len(lengths.tokens)
     n_steps = math.ceil(len(lengths.tokens) / config.batch_size) * config.epochs
-    waiting = unevenness(lengths.tokens, batch, machine.n_devices)
     price = machine.card.price
-    rows = []
+    rows, shares = [], dict[int, Shares]()
     for setup in setups(config, model, machine):
         fit = memory.fit_tokens(setup, machine.card.memory)
-        share = round(per_step / machine.n_devices)
-        pass_tokens = max(longest, min(fit, train.MICRO_TOKENS, share))
-        step = speed.of_step(
-            setup, machine, tokens=per_step, pass_tokens=pass_tokens, context=context
-        )
-        step = step._replace(seconds=step.seconds * waiting)
+        limit = min(max(fit, 1), train.MICRO_TOKENS)
+        if limit not in shares:
+            shares[limit] = share(
+                lengths.tokens, batch=batch, tokens=limit, devices=machine.n_devices
+            )
+        step = speed.of_step(setup, machine, tokens=per_step, shares=shares[limit], context=context)
+        pass_tokens = max(longest, min(limit, round(per_step / machine.n_devices)))
         hours = n_steps * step.seconds / 3600
         cost = None if price is None else hours * price * machine.n_devices
         peak = memory.of(setup, pass_tokens)
@@ -279,8 +277,6 @@ def remedies(plan: Plan) -> str:
     others = []
     for card in hardware.CARDS.values():
         for n in (1, 2, 4, 8, 16):
-            if config.batch_size % n:
-                continue
             other = Hardware(card, min(n, 8), max(1, n // 8))
             rows = predict(config, model, other, lengths)
             if rows[0].fits:
@@ -338,7 +334,7 @@ def _show(plan: Plan) -> None:
     progress.say(f"{config.base_model}: {written} parameters{counted}")
     progress.say(f"{machine}: {card.memory / GIB:.1f} GiB each{_price(machine)}")
     progress.say(_lengths(lengths))
-    progress.console.print(_table(rows), width=max(progress.console.width, WIDTH))
+    progress.say(_drawn(_table(rows)))
     progress.say(
         "GiB of a device at the peak; FSDP: --sharding fsdp, ckpt: --gradient_checkpointing"
     )
@@ -371,6 +367,14 @@ def _lengths(lengths: Lengths) -> str:
         f"{n:,} samples, {sum(ordered):,} tokens ({lengths.how}): median {middle:,}, 90 % within "
         f"{most:,}, longest {ordered[-1]:,}{cut}"
     )
+
+
+def _drawn(table: Table) -> str:
+    """Draw a table as wide as it is, so that a narrow terminal or a file loses no number."""
+    console = Console(width=WIDTH, file=io.StringIO())
+    console.print(table)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _table(rows: Iterable[Row]) -> Table:

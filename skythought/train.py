@@ -226,6 +226,7 @@ def _train(
         full=chosen.full,
         checkpointing=config.gradient_checkpointing,
         memory=memory.device_memory(),
+        r=chosen.lora_r,
     )
     packing = config.packing if chosen.objective == "sft" else False
     backend, packed = attention.choose(model, config.attention, packing)

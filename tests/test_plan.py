@@ -159,10 +159,14 @@ def test_lengths_of_data_are_estimated_without_a_tokenizer(tmp_path: Path) -> No
 
 
 def test_devices_wait_for_the_fullest() -> None:
-    assert lengths.unevenness([5] * 100, 96, 8) == 1
-    assert lengths.unevenness([1, 100] * 50, 96, 1) == 1
-    few, many = (lengths.unevenness([1, 100] * 50, batch, 8) for batch in (16, 1600))
-    assert few > 1.3 > many > 1
+    def waiting(values: list[int], batch: int, devices: int) -> float:
+        return lengths.share(values, batch=batch, tokens=200, devices=devices).waiting
+
+    assert waiting([50] * 100, 96, 8) == 1
+    assert waiting([10, 200], 7, 1) == 1
+    few, many = (waiting([10, 200] * 50, batch, 8) for batch in (8, 800))
+    assert few > 1.5 > many > 1
+    assert lengths.share([50], batch=96, tokens=200, devices=8).passes == 3
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,6 @@ def test_devices_wait_for_the_fullest() -> None:
         ({"lengths": "0x5"}, "give SAMPLESxTOKENS"),
         ({"hardware": "4xH1000"}, "unknown card"),
         ({"hardware": "0xH100"}, "give 1 to 4096 cards"),
-        ({"hardware": "5xH100"}, "--batch_size 96 cannot be split over 5 devices"),
         ({"lora_r": 0}, "--lora_r 0: give 1 or more"),
         ({"price": -1.0}, "--price -1: give more than 0"),
         ({"lora_target": "q_prj"}, "no matrix 'q_prj'"),

@@ -144,3 +144,12 @@ def test_a_pass_that_fits_is_the_largest_one() -> None:
     n = memory.fit_tokens(setup, room)
     assert memory.of(setup, n).total <= memory.SHARE * room < memory.of(setup, n + 1).total
     assert memory.fit_tokens(setup, 2**20) == 0
+
+
+def test_a_model_that_tells_no_sizes_is_given_a_sample_at_a_time() -> None:
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(
+            transformers.AutoConfig.for_model("mamba", num_hidden_layers=1, vocab_size=50)
+        )
+    told = memory.tokens_that_fit(model, full=False, checkpointing=False, memory=2**36)
+    assert told == 1

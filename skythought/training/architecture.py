@@ -17,6 +17,10 @@ from skythought.core.errors import UserError
 KNOWN = ("llama", "mistral", "qwen2", "qwen3")  # whose parameters are counted exactly
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
 NEEDED = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
+FIELDS = (
+    *(*NEEDED, "model_type", "head_dim", "num_key_value_heads", "intermediate_size"),
+    *("attention_bias", "mlp_bias", "tie_word_embeddings"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

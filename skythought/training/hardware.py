@@ -69,17 +69,17 @@ CARDS = {
     card.name: card
     for card in (
         #    name           memory           peak     memory/s  link    network reached $/h
-        Card("A100-40GB", int(39.4 * GIB), 312e12, 1.555e12, 250e9, 25e9, 0.75, 1.48, LAMBDA),
-        Card("A100-80GB", int(79.1 * GIB), 312e12, 2.039e12, 250e9, 25e9, 0.75, 2.50, MODAL),
-        Card("H100", int(79.1 * GIB), 989e12, 3.35e12, 370e9, 50e9, 0.52, 3.78, LAMBDA),
-        Card("H200", int(139.8 * GIB), 989e12, 4.8e12, 370e9, 50e9, 0.52, 4.00, MERCATUS),
-        Card("L40S", int(44.4 * GIB), 362e12, 0.864e12, 25e9, 25e9, 0.55, 1.95, MODAL),
-        Card("L4", int(22.0 * GIB), 121e12, 0.300e12, 12e9, 12e9, 0.55, 0.80, MODAL),
-        Card("A10", int(22.0 * GIB), 125e12, 0.600e12, 25e9, 12e9, 0.55, 0.86, LAMBDA),
-        Card("A10G", int(22.0 * GIB), 70e12, 0.600e12, 25e9, 12e9, 0.75),
-        Card("RTX-A6000", int(47.5 * GIB), 154.8e12, 0.768e12, 25e9, 12e9, 0.55),
-        Card("RTX-4090", int(23.5 * GIB), 165.2e12, 1.008e12, 20e9, 12e9, 0.75, 0.60, RUNPOD),
-        Card("RTX-3090", int(23.5 * GIB), 71e12, 0.936e12, 20e9, 12e9, 0.75, 0.39, RUNPOD),
+        Card("A100-40GB", int(39.4 * GIB), 312e12, 1.555e12, 250e9, 25e9, 0.70, 1.48, LAMBDA),
+        Card("A100-80GB", int(79.1 * GIB), 312e12, 2.039e12, 250e9, 25e9, 0.70, 2.50, MODAL),
+        Card("H100", int(79.1 * GIB), 989e12, 3.35e12, 370e9, 50e9, 0.47, 3.78, LAMBDA),
+        Card("H200", int(139.8 * GIB), 989e12, 4.8e12, 370e9, 50e9, 0.47, 4.00, MERCATUS),
+        Card("L40S", int(44.4 * GIB), 362e12, 0.864e12, 25e9, 25e9, 0.50, 1.95, MODAL),
+        Card("L4", int(22.0 * GIB), 121e12, 0.300e12, 12e9, 12e9, 0.50, 0.80, MODAL),
+        Card("A10", int(22.0 * GIB), 125e12, 0.600e12, 25e9, 12e9, 0.50, 0.86, LAMBDA),
+        Card("A10G", int(22.0 * GIB), 70e12, 0.600e12, 25e9, 12e9, 0.70),
+        Card("RTX-A6000", int(47.5 * GIB), 154.8e12, 0.768e12, 25e9, 12e9, 0.50),
+        Card("RTX-4090", int(23.5 * GIB), 165.2e12, 1.008e12, 20e9, 12e9, 0.70, 0.60, RUNPOD),
+        Card("RTX-3090", int(23.5 * GIB), 71e12, 0.936e12, 20e9, 12e9, 0.70, 0.39, RUNPOD),
     )
 }
 ALIASES = {

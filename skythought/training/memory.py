@@ -15,6 +15,8 @@ import os
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from skythought.core.errors import UserError
+from skythought.training import architecture
 from skythought.training.architecture import Architecture
 
 Method = Literal["lora", "qlora", "full"]
@@ -23,7 +25,6 @@ PIECE = {True: 256, False: 2048}  # tokens whose logits exist at a time, on a CP
 NF4_BITS = 4.127  # per value, with the double quantization of QLoRA (arXiv 2305.14314, section 3)
 CONTEXT = int(1.5 * 2**30)  # CUDA, its libraries and their workspaces
 GROUP = 2**30  # what NCCL and FSDP hold beside that
-ROUGH = 0.5  # of what the weights leave
 SHARE = 0.92  # of a device that training can have; the rest is gaps between blocks
 
 
@@ -146,26 +147,39 @@ def fit_tokens(setup: Setup, memory: float) -> int:
     return low
 
 
-def tokens_that_fit(model: Any, *, full: bool, checkpointing: bool, memory: int) -> int:
-    """Count the padded tokens of a pass whose logits all exist at one time; at least 1.
-
-    By a rough count, of which `ROUGH` is used: for SmolLM2-135M with LoRA in float32, counted
-    11 GiB, 13.6 GB were seen on a CPU.
+def tokens_that_fit(
+    model: Any, *, full: bool, checkpointing: bool, memory: int, r: int = 64, shards: int = 1
+) -> int:
+    """Count the tokens of a pass; at least 1, and 1 for a model whose config tells no sizes.
 
     Args:
         model: a causal language model of transformers.
         full: all weights are trained, not an adapter.
         checkpointing: activations are computed twice and not kept.
         memory: bytes of the device.
+        r: rank of the adapter.
+        shards: devices that FSDP splits the model over.
     """
     config = model.config.get_text_config()
-    n_layers, hidden = config.num_hidden_layers, config.hidden_size
-    inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    size = model.dtype.itemsize
-    weights = sum(p.numel() for p in model.parameters()) * (size + (12 if full else 0))
-    layer = (16 * hidden + 5 * inner) * size
-    kept = n_layers * hidden * size + layer if checkpointing else n_layers * layer
-    return max(1, int(ROUGH * (memory - weights) / (kept + 16 * config.vocab_size)))
+    fields = {name: getattr(config, name, None) for name in architecture.FIELDS}
+    quantized = getattr(model, "is_loaded_in_4bit", False)
+    try:
+        sizes = architecture.of(fields)
+    except UserError:
+        return 1
+    setup = Setup(
+        model=sizes,
+        method="full" if full else "qlora" if quantized else "lora",
+        r=r,
+        checkpointing=checkpointing,
+        shards=shards,
+        devices=int(os.environ.get("WORLD_SIZE", "1")),
+        cpu=model.device.type == "cpu" or (model.dtype.itemsize == 4 and not full),
+    )
+    if not quantized:  # experts, or what else the sizes do not tell
+        unknown = sum(p.numel() for p in model.parameters()) - sizes.n_params
+        memory -= max(0, unknown) * (16 if full else model.dtype.itemsize) // shards
+    return max(1, fit_tokens(setup, memory))
 
 
 def device_memory() -> int:

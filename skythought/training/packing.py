@@ -9,7 +9,6 @@ share, so all have the same number of passes of about the same length.
 
 from __future__ import annotations
 
-import heapq
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -17,45 +16,11 @@ from typing import Any
 
 import torch
 
+from skythought.training.lengths import Pass as Pass
+from skythought.training.lengths import pack as pack
 from skythought.training.loss import IGNORED
 
 Column = Sequence[Sequence[int]]  # a number per token, per sample
-Pass = list[int]  # the samples of a forward pass
-
-
-def pack(
-    lengths: Sequence[int], *, tokens: int, samples: int | None = None, n_ranks: int = 1
-) -> list[Pass]:
-    """Lay samples end to end in as few rows as keep within `tokens`, balanced.
-
-    The longest sample goes first, each into the row that is shortest so far (Graham's LPT rule: no
-    row is over 4/3 of the best possible). A sample longer than `tokens` has a row of its own.
-
-    Args:
-        lengths: tokens of each sample.
-        tokens: of a row.
-        samples: of a row at most.
-        n_ranks: processes; the number of rows is a multiple of it, some may be empty.
-
-    Returns:
-        Numbers of samples per row, the longest row first.
-    """
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    limit, most = max(tokens, max(lengths)), samples or len(lengths)
-    n_rows = max(-(-sum(lengths) // limit), -(-len(lengths) // most))
-    while True:
-        n_rows = -(-n_rows // n_ranks) * n_ranks
-        rows: list[Pass] = [[] for _ in range(n_rows)]
-        loads = [(0, row) for row in range(n_rows)]
-        for i in order:
-            load, row = heapq.heappop(loads)
-            rows[row].append(i)
-            if len(rows[row]) < most:
-                heapq.heappush(loads, (load + lengths[i], row))
-        rows.sort(key=lambda row: -sum(lengths[i] for i in row))
-        if sum(lengths[i] for i in rows[0]) <= limit:
-            return rows
-        n_rows += 1
 
 
 def pad(

@@ -1,6 +1,6 @@
 """How long a step of training takes on a machine, from the sizes of the model.
 
-    of_step(setup, parse("4xH100"), pass_tokens=16384, ...).tokens_per_s  ->  7000.0
+    of_step(setup, parse("4xH100"), tokens=5e5, ...).tokens_per_s  ->  7000.0
 
 A roofline of three terms. Matrices run at the share of the card's peak that published runs reach,
 and attention at a smaller one; everything between the matrices moves what the backward pass keeps
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from skythought.training import flops
 from skythought.training.hardware import CPU, Hardware
+from skythought.training.lengths import Shares
 from skythought.training.memory import Setup, kept_per_token
 
 ATTENTION = 0.4  # of the rate of matrices
@@ -36,7 +37,7 @@ class Step(NamedTuple):
 
 
 def of_step(
-    setup: Setup, hardware: Hardware, *, tokens: float, pass_tokens: int, context: float
+    setup: Setup, hardware: Hardware, *, tokens: float, shares: Shares, context: float
 ) -> Step:
     """Predict one optimizer step.
 
@@ -44,7 +45,7 @@ def of_step(
         setup: the model and how it is trained.
         hardware: the machine.
         tokens: of the global batch.
-        pass_tokens: of one forward and backward pass of a device.
+        shares: how the devices share it.
         context: tokens that a token attends to, in the mean.
     """
     model, card, n = setup.model, hardware.card, hardware.n_devices
@@ -59,18 +60,17 @@ def of_step(
     if card.name != CPU:  # whose share of the peak holds it all
         kept = model.n_layers * kept_per_token(setup)
         per_token += kept * MOVES * (3 + again) / card.bandwidth
-    n_passes = max(1.0, tokens / n / pass_tokens)
-    compute, talk = tokens / n * per_token, 0.0
+    compute, talk = tokens / n * per_token * shares.waiting, 0.0
     if setup.method == "qlora":  # each pass over a layer writes its weights out and reads them
         weights = model.n_layers * model.layer
-        compute += n_passes * (2 + again) * weights * 4.5 / card.bandwidth
+        compute += shares.passes * (2 + again) * weights * 4.5 / card.bandwidth
     if n > 1:
         link = card.link
         if hardware.n_nodes > 1:  # the cards of a node send through all its adapters at once
             link = min(link, card.network * hardware.per_node)
         share = (n - 1) / n
         if setup.shards > 1:  # gathered forward and backward, gradients scattered
-            moved = n_passes * (2 * 2 * model.n_params + GRADIENT_BYTES * setup.trained)
+            moved = shares.passes * (2 * 2 * model.n_params + GRADIENT_BYTES * setup.trained)
         else:
             moved = 2 * GRADIENT_BYTES * setup.trained
         talk = moved * share / link
