@@ -28,9 +28,14 @@ RESULT = {
     "tokens": 98765,
     "loss": 0.5,
     "tokens_per_s": 321.4,
+    "mfu": 0.413,
     "seconds": 307.2,
 }
-LOG = [{"step": i, "loss": 2 - i / 20, "tokens": 1000 * i} for i in range(1, 21)]
+LOG: list[dict[str, Any]] = [
+    {"step": i, "loss": 2 - i / 20, "loss_structural": 1 / i, "tokens": 1000 * i}
+    for i in range(1, 20)
+]
+LOG.append({"step": 20, "loss": None, "tokens": 20_000})  # it was no number
 
 
 @pytest.fixture
@@ -62,8 +67,9 @@ def test_what_a_card_says(made: card.Card) -> None:
         "A LoRA adapter for `tiny` (`tiny@0123456789ab`)",
         'AutoPeftModelForCausalLM.from_pretrained("student")',
         "| tokens, without padding | 98,765 |",
-        "| 1 | 1.950 | 1,000 |",
-        "| 20 | 1.000 | 20,000 |",
+        "| 1 | 1.950 | 1.000 | – | 1,000 |",
+        "| 20 | – | – | – | 20,000 |",
+        "| model FLOPs utilisation | 41.3% |",
         "| hash of its prompts and completions | feedc0de00000000 |",
         "| made by | not stated: no manifest of skythought beside it |",
         "Base: apache-2.0. Data: not stated beside the dataset.",

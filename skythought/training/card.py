@@ -20,6 +20,12 @@ from skythought.core.errors import plain
 LICENSE = re.compile(r"\A---\n(?:.*\n)*?license:[ \t]*[\"']?([\w.+-]+)")  # of a card's front matter
 ORIGIN = re.compile(r"^## Where it came from\n+((?:\|.*\n)+)", re.MULTILINE)  # of a dataset card
 LOSSES = 8  # rows of the table
+LOSS_NAMES = {"loss": "loss", "loss_structural": "on structure", "loss_content": "on content"}
+OF_RUN = {  # what is not always known
+    "mfu": ("model FLOPs utilisation", "{:.1%}"),
+    "peak_memory_gib": ("peak memory of a process, GiB", "{:.1f}"),
+    "cost": ("cost, dollars", "{:.2f}"),
+}
 
 
 class Card(NamedTuple):
@@ -88,6 +94,11 @@ def write(card: Card) -> str:
         ("loss of the last step", f"{result['loss']:.3f}"),
         ("tokens per second", f"{result['tokens_per_s']:,.0f}"),
         ("seconds", f"{result['seconds']:,.0f}"),
+        *(
+            (name, write.format(result[key]))
+            for key, (name, write) in OF_RUN.items()
+            if key in result
+        ),
     ]
     shown = [log[i * (len(log) - 1) // max(1, LOSSES - 1)] for i in range(LOSSES)] if log else []
     steps = {row["step"]: row for row in shown}.values()
@@ -99,8 +110,8 @@ def write(card: Card) -> str:
         f"```bash\n{card.command}\n```",
         "## Result\n\n" + _table(("", ""), facts),
         _table(
-            ("step", "loss", "tokens"),
-            [(str(r["step"]), f"{r['loss']:.3f}", f"{r['tokens']:,}") for r in steps],
+            ("step", *LOSS_NAMES.values(), "tokens"),
+            [(str(r["step"]), *_losses(r), f"{r['tokens']:,}") for r in steps],
         ),
         "## Data\n\n" + _table(("", ""), lineage(card.dataset, config)),
         origin(card.dataset),
@@ -206,6 +217,12 @@ def _read(path: Path) -> str:
 
 def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _losses(row: Mapping[str, Any]) -> list[str]:
+    """Write the losses of a step; a loss that is no number, or is not known, is a dash."""
+    found = [row.get(key) for key in LOSS_NAMES]
+    return ["–" if loss is None else f"{loss:.3f}" for loss in found]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
