@@ -21,6 +21,7 @@ from skythought.core.labels import Labelled, range_of, within
         ),
         ("day=2024-08-01..", ["2025-01-01"], ["2024-07-31"]),
         ("subject=Algebra, geometry", ["algebra", " Geometry"], ["algebra 2", ""]),
+        ("set=GSM8K (test, via MiP)", ["GSM8K (test, via MiP)", "via mip)"], ["GSM8K"]),
     ],
 )
 def test_labels(text: str, held: list[str], not_held: list[str]) -> None:

@@ -38,7 +38,8 @@ class Labelled:
             raise UserError(f"--where {text!r}: give {FORMS}")
         low, dots, high = wanted.partition("..")
         if not dots:
-            return cls(field, among=tuple(part.strip().lower() for part in wanted.split(",")))
+            values = (wanted, *wanted.split(","))  # whole too: a value may hold a comma itself
+            return cls(field, among=tuple(value.strip().lower() for value in values))
         ends = [end for end in (low, high) if end]
         if ends and all(DAY.fullmatch(end) for end in ends):
             return cls(field, low or None, high or None)
