@@ -53,6 +53,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "transformers", "trl"), "train"),
     **{name: name for name in ("ray", "vllm", "wandb")},
     "aiohttp": "openai",
+    **dict.fromkeys(("if_verifiable", "langdetect"), "ifeval"),
     "pyarrow": "parquet",
     "rensa": "curate",
 }

@@ -56,7 +56,7 @@ EXCEPTIONS = {("skythought.backends.symbolic", "skythought.tasks.toll_roads")}
 
 HEAVY = (
     *("torch", "transformers", "vllm", "ray", "datasets", "trl", "peft", "accelerate"),
-    *("aiohttp", "pyarrow", "reasoning_gym", "rensa"),
+    *("aiohttp", "pyarrow", "reasoning_gym", "rensa", "if_verifiable"),
 )
 FORBIDDEN = ("utils", "util", "helpers", "helper", "common", "misc", "manager", "handler")
 MAX_LINES = 400

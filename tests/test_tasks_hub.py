@@ -35,7 +35,8 @@ def test_datasets_of_the_hub_are_pinned(name: str) -> None:
     if name not in UNPINNED:
         assert len(task.revision) == 40
         assert set(task.revision) <= set("0123456789abcdef")
-    assert ("```python" if task.verifier == "code" else "\\boxed{}") in task.system_prompt
+    if task.verifier != "ifeval":
+        assert ("```python" if task.verifier == "code" else "\\boxed{}") in task.system_prompt
     assert 0 <= task.chance < 0.5
 
 
@@ -177,6 +178,20 @@ def test_gpqa_hides_the_right_place(tmp_path: Path) -> None:
         assert f"\n{found.answer}. right" in found.question
         places.add(found.answer)
     assert places == {*"ABCD"}
+
+
+def test_ifeval(tmp_path: Path) -> None:
+    row = {
+        "key": 1000,
+        "prompt": "Write a line without commas.",
+        "instruction_id_list": ["punctuation:no_comma"],
+        "kwargs": [{"num_words": None}],
+    }
+    found = only("ifeval", row, tmp_path)
+    assert (found.id, found.question) == ("1000", "Write a line without commas.")
+    assert found.answer == "follows punctuation:no_comma"
+    assert found.extra["kwargs"] == [{"num_words": None}]
+    assert tasks.verifier_of(found) == "ifeval"
 
 
 def test_olympiad_context(tmp_path: Path) -> None:

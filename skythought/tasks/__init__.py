@@ -41,6 +41,7 @@ TASKS = {
     "mmlu_pro": "skythought.tasks.hub:MMLU_PRO",
     "gpqa_diamond": "skythought.tasks.hub:GPQA_DIAMOND",
     "arc_c": "skythought.tasks.hub:ARC_C",
+    "ifeval": "skythought.tasks.hub:IFEVAL",
 }
 
 FILE = "file:"  # begins the task name of problems that came from a local file
@@ -49,6 +50,7 @@ FILE_VERIFIER = "math"
 PROGRAM_VERIFIER = "code"
 CHOICE_VERIFIER = "choice"
 GYM_VERIFIER = "reasoning_gym"
+INSTRUCTION_VERIFIER = "ifeval"
 GYM = "reasoning_gym/"  # begins the task name of a dataset of reasoning-gym
 TESTS = "tests "  # begins the reference of a problem that a program solves: a digest of its tests
 

@@ -28,6 +28,7 @@ from skythought.tasks import (
     FILE,
     FILE_SUFFIXES,
     FILE_VERIFIER,
+    INSTRUCTION_VERIFIER,
     PROGRAM_VERIFIER,
     TASKS,
     TESTS,
@@ -57,7 +58,11 @@ CHOICE_PROMPT = "Please reason step by step, and put the letter of your choice w
 PROGRAM_PROMPT = (
     "Please reason step by step, and give your whole program last, in one block marked ```python."
 )
-PROMPTS = {CHOICE_VERIFIER: CHOICE_PROMPT, PROGRAM_VERIFIER: PROGRAM_PROMPT}
+PROMPTS = {
+    CHOICE_VERIFIER: CHOICE_PROMPT,
+    PROGRAM_VERIFIER: PROGRAM_PROMPT,
+    INSTRUCTION_VERIFIER: "",  # nothing that is no instruction of the problem
+}
 MARKER = "####"
 STATED = frozenset(  # rules of extraction that do more than take a last number
     {"answer tag", "answer is", "answer is, emphasis", "answer is, beginning"}

@@ -18,7 +18,14 @@ from typing import Any
 from skythought.core import progress
 from skythought.core.errors import UserError, first_line, require, unknown
 from skythought.core.records import Problem
-from skythought.tasks import CHOICE_VERIFIER, FILE_VERIFIER, PROGRAM_VERIFIER, Task, reshaping
+from skythought.tasks import (
+    CHOICE_VERIFIER,
+    FILE_VERIFIER,
+    INSTRUCTION_VERIFIER,
+    PROGRAM_VERIFIER,
+    Task,
+    reshaping,
+)
 from skythought.tasks.benchmarks import IDS, PROMPTS, SYSTEM_PROMPT, Row, load_file, problem
 
 Reshape = Callable[[Row], Row | None]
@@ -311,4 +318,16 @@ ARC_C = _task(
     ),
     verifier=CHOICE_VERIFIER,
     chance=0.25,
+)
+IFEVAL = _task(
+    "ifeval",
+    "Apache-2.0",
+    Dataset(
+        source="google/IFEval",
+        revision="966cd89545d6b6acfd7638bc708b98261ca58e84",
+        splits={"test": "train"},
+        size={"test": 541},
+        reshape=reshaping.ifeval,
+    ),
+    verifier=INSTRUCTION_VERIFIER,
 )

@@ -117,3 +117,17 @@ def gpqa(row: Row) -> Row:
         "subject": row.get("High-level domain") or "",
         "subdomain": row.get("Subdomain") or "",
     }
+
+
+def ifeval(row: Row) -> Row:
+    """Take the instructions for the reference: an answer is right if it follows them."""
+    if "instruction_id_list" not in row:
+        return row
+    return _new(
+        row,
+        id=str(row.get("key")),
+        problem=row.get("prompt") or row.get("problem"),
+        answer=f"follows {', '.join(row['instruction_id_list'])}",
+        prompt=None,
+        key=None,
+    )

@@ -29,6 +29,7 @@ VERIFIERS = {
     "choice": "skythought.verifiers.choice:CHOICE",  # one of the choices of a question
     "code": "skythought.verifiers.code:CODE",  # programs, run on tests in a sandbox
     "reasoning_gym": "skythought.verifiers.gym:GYM",  # puzzles, by the scorers of reasoning-gym
+    "ifeval": "skythought.verifiers.ifeval:IFEVAL",  # instructions that a program can check
     "judge": "skythought.verifiers.judge:JUDGE",  # whatever a language model can compare
 }
 

@@ -34,6 +34,7 @@ class Case(NamedTuple):
 NOTHING = "This is harder than it seems, and there was no time left to come to a result."
 SUM = {"gym": {"dataset": "chain_sum", "answer": "12", "metadata": {}}}
 TESTS = {"test_list": ["assert add(5, 7) == 12", "assert add(-1, 1) == 0"]}
+NO_COMMA = {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
 OAK = {"choices": ["oak", "fir", "elm", "ash"]}
 FORGED = "```python\nimport os\nprint('passed')\nos._exit(0)\n```"
 ADD = "```python\ndef add(a, b):\n    return a {} b\n```"
@@ -68,6 +69,11 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("tests", ADD.format("-"), "incorrect", TESTS),
         Case("tests", FORGED, "incorrect", TESTS),
         Case("tests", NOTHING, "no_answer", TESTS),
+    ),
+    "ifeval": (
+        Case("follows", "no commas here", "correct", NO_COMMA),
+        Case("follows", "one, two", "incorrect", NO_COMMA),
+        Case("follows", "", "no_answer", NO_COMMA),
     ),
     "reasoning_gym": (
         Case("12", "<answer>12</answer>", "correct", SUM),
