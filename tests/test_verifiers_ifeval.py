@@ -18,10 +18,13 @@ def asked(*instructions: tuple[str, dict[str, Any]]) -> Problem:
     return Problem(id="p", task="ifeval", question="Say something.", answer="follows", extra=extra)
 
 
-NO_COMMA = ("punctuation:no_comma", {"num_words": None})
-TWICE = ("keywords:frequency", {"keyword": "oak", "frequency": 2, "relation": "at least"})
-JSON = ("detectable_format:json_format", {})
-CAPITAL = ("change_case:english_capital", {})
+NO_COMMA: tuple[str, dict[str, Any]] = ("punctuation:no_comma", {"num_words": None})
+TWICE: tuple[str, dict[str, Any]] = (
+    "keywords:frequency",
+    {"keyword": "oak", "frequency": 2, "relation": "at least"},
+)
+JSON: tuple[str, dict[str, Any]] = ("detectable_format:json_format", {})
+CAPITAL: tuple[str, dict[str, Any]] = ("change_case:english_capital", {})
 
 
 @pytest.mark.parametrize(
