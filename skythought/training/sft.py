@@ -16,7 +16,7 @@ from transformers import TrainingArguments
 from trl import SFTConfig
 
 from skythought.core.errors import UserError
-from skythought.training import rates
+from skythought.training import rates, reporters
 from skythought.training.data import Rows
 from skythought.training.interim import Evaluation, Score
 from skythought.training.log import Log
@@ -133,7 +133,8 @@ def run(
         trainer._load_from_checkpoint(checkpoint)
     else:
         try:
-            trainer.train(resume_from_checkpoint=checkpoint)
+            with reporters.places(settings.report_to, folder):
+                trainer.train(resume_from_checkpoint=checkpoint)
         finally:
             log.close()
     trainer.model.config.use_cache = use_cache
@@ -190,6 +191,7 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
         save_steps=every or 500,
         save_total_limit=1,
         report_to=settings.report_to,
+        project=reporters.PROJECT,
         run_name=settings.run_name or None,
         disable_tqdm=True,
         dataloader_pin_memory=False,
