@@ -21,6 +21,7 @@ from xml.etree.ElementTree import Element
 from skythought.core.errors import plain
 
 LONGEST = 2_000  # characters of a formula
+NEAR = 8  # characters of white space around a formula that are part of it
 DEEPEST = 24  # groups within groups
 MOST = 3_000  # elements of a formula
 MACROS = re.compile(r"\\(?:newcommand|renewcommand|providecommand|def|let|DeclareMathOperator)\b")
@@ -35,6 +36,7 @@ WORDS = re.compile(r"\b[A-Za-z]{4,}\b")
 COMMAND = re.compile(r"\\(?:text|mathrm|operatorname)\s?\{[^{}]*\}|\\[A-Za-z]+")
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 COMMENT = re.compile(r"(?<!\\)%")
+GROUPS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")  # 20,000 is one number
 GAP = re.compile(r"\n\s*\n")
 ESCAPED = re.compile(r"\\([$%#&_{}])")
 CLOSER = re.compile(r"(?<!\\)\$(?!\d)")
@@ -74,13 +76,19 @@ def find(text: str) -> list[Formula]:
 
 
 def _find(text: str) -> Iterator[Formula]:
-    at = 0
+    at = done = 0
     while opened := OPENER.search(text, at):
         at = opened.end()
         found = _closed(text, opened)
         if found is not None:
+            if found.display:  # stands apart without the white space around it
+                before = text[max(done, found.start - NEAR) : found.start]
+                after = text[found.end : found.end + NEAR]
+                start = found.start - len(before) + len(before.rstrip())
+                end = found.end + len(after) - len(after.lstrip())
+                found = found._replace(start=start, end=end)
             yield found
-            at = found.end
+            at = done = found.end
 
 
 def _closed(text: str, opened: re.Match[str]) -> Formula | None:
@@ -134,7 +142,8 @@ def to_mathml(latex: str, display: bool) -> str:
     if len(latex) > LONGEST or _depth(latex) > DEEPEST or MACROS.search(latex):
         return ""
     try:
-        tree = Converter().convert_to_element(COMMENT.sub(r"\\%", latex))
+        source = GROUPS.sub(r"\\text{,}", COMMENT.sub(r"\\%", latex))
+        tree = Converter().convert_to_element(source)
         return _written(tree, display)
     except Exception:  # noqa: BLE001 - a text of others, and a reader that raises many kinds
         return ""
