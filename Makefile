@@ -1,6 +1,7 @@
 # make reproduce   set up, run the miniature study, print its table, write runs/mini/report.html
 # make test        set up, check style and types, run the tests
 # make docs        build/docs/index.html, the docs as a site with every link checked
+# make browser     the tests of skythought view in a real browser; needs Chromium
 # make engines     the tests that start vLLM and Ray, in .venv-engines; pulls several GB the first time
 #
 # The first run makes .venv and installs into it; later runs start at once. Another Python:
@@ -12,7 +13,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help reproduce test check format slow docs engines base-model clean
+.PHONY: help reproduce test check format slow docs browser engines base-model clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -38,6 +39,11 @@ slow: .venv/dev.stamp
 docs: .venv/dev.stamp
 	$(BIN)/python -m sphinx -q -W docs build/docs
 	@echo "build/docs/index.html: open it in a browser"
+
+browser: .venv/dev.stamp
+	@command -v chromium chromium-browser google-chrome >/dev/null || ls ~/.cache/ms-playwright/chromium-* >/dev/null 2>&1 || \
+	  { echo "make browser needs Chromium: apt-get install chromium, or .venv/bin/playwright install chromium" >&2; exit 1; }
+	$(BIN)/python -m pytest -q -rs tests/test_view_browser.py
 
 # An environment that has pytest is taken as it is: make engines ENGINES=/where/it/is
 engines: $(ENGINES)/bin/pytest

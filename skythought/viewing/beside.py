@@ -17,18 +17,20 @@ DIGITS = re.compile(r"\d")
 Rows = Sequence[tuple[str, str, str]]  # of a diff: what was done, before and after as HTML
 
 
-def compare(left: Opened, right: Opened, roles: Mapping[str, str], *, drawn: bool) -> str:
+def compare(
+    left: Opened, right: Opened, roles: Mapping[str, str], query: str, *, drawn: bool
+) -> str:
     """Write two answers side by side."""
     drawing = Drawing(on=drawn)
     sides = "".join(
         f'<section aria-label="{name}"><h2><a href="{safe(frame.trace_address(side.row))}">'
         f'{safe(side.trace.model[:80])}</a></h2><p class="meta">{safe(side.row["label"])}'
         f"{f', sample {side.trace.sample}' if side.trace.sample else ''}</p>"
-        f"{_short(side)}{_strip(side, roles)}{reading.steps(side.reading, drawing, name)}"
+        f"{_short(side)}{_strip(side, roles, name)}{reading.steps(side.reading, drawing, name)}"
         f"<h3>Answer</h3>{reading.answer(side, drawing)}</section>"
         for name, side in (("left", left), ("right", right))
     )
-    back = safe(frame.trace_address(left.row))
+    back = safe(frame.trace_address(left.row, query))
     differ = left.row["same"] != right.row["same"] and left.row["problem"] != right.row["problem"]
     note = '<p class="note warn">These answer different problems.</p>' if differ else ""
     body = (
@@ -51,8 +53,9 @@ def _short(side: Opened) -> str:
     return f'<p>{shown}{found}{rule}</p><p class="meta">{told}</p>'
 
 
-def _strip(side: Opened, roles: Mapping[str, str]) -> str:
-    return frame.ruler([(s.letter, s.end - s.start) for s in side.reading.steps], roles)
+def _strip(side: Opened, roles: Mapping[str, str], prefix: str) -> str:
+    sizes = [(step.letter, step.end - step.start) for step in side.reading.steps]
+    return frame.ruler(sizes, roles, prefix)
 
 
 def diff(before: Opened, after: Opened, rows: Rows, answers: Rows, query: str) -> str:
@@ -70,7 +73,7 @@ def diff(before: Opened, after: Opened, rows: Rows, answers: Rows, query: str) -
     back = safe(frame.trace_address(after.row, query))
     body = (
         f'<nav class="where" aria-label="Place"><a href="{back}" data-key="u">Back to the trace</a>'
-        f'</nav><h1>What the perturbation did</h1><p class="lead">{safe(edits)}</p>'
+        f'</nav><h1>What the perturbation did</h1><p class="lead">{safe(edits[:300])}</p>'
         f'{reading.problem(after.trace, Drawing())}<p class="note">Steps: {told}.</p>{cut}'
         '<div class="diff"><div class="row heads"><div>'
         f'<a href="{safe(frame.trace_address(before.row))}">original</a></div>'

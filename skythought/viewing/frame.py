@@ -101,7 +101,7 @@ def strip(letters: str) -> str:
     )
 
 
-def ruler(steps: list[tuple[str, int]], names: Mapping[str, str]) -> str:
+def ruler(steps: list[tuple[str, int]], names: Mapping[str, str], prefix: str = "step") -> str:
     """Draw the steps of a thought by role and length, each a link to it."""
     total = sum(size for _, size in steps) or 1
     least = total / 400  # so that a short step can be seen and hit
@@ -112,7 +112,7 @@ def ruler(steps: list[tuple[str, int]], names: Mapping[str, str]) -> str:
         width = size * scale
         gap = min(1.0, width / 4)
         bars.append(
-            f'<a href="#step-{number}" tabindex="-1"><rect class="{letter}" x="{at:.1f}" '
+            f'<a href="#{prefix}-{number}" tabindex="-1"><rect class="{letter}" x="{at:.1f}" '
             f'width="{width - gap:.1f}" height="26"><title>step {number}, '
             f"{names[letter]}</title></rect></a>"
         )

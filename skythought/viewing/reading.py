@@ -289,7 +289,8 @@ def _item(row: Row, place: Place, *, edit: bool = False) -> str:
 
 def _other(row: Row, other: Row, place: Place) -> str:
     href = safe(frame.trace_address(other, place.query))
-    pair = frame.address("compare", row["label"], row["id"], other["label"], other["id"])
+    sides = (row["label"], row["id"], other["label"], other["id"])
+    pair = frame.address("compare", *sides, query=place.query)
     sample = f", sample {other['sample']}" if other["sample"] else ""
     edit = f", {other['edit']}" if other["edit"] else ""
     said = f"{other['model'][:60]}{sample}{edit}"

@@ -48,6 +48,7 @@ class Server(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128  # a browser opens several connections at once
 
     def __init__(self, site: Site, port: int) -> None:
         self.site = site

@@ -248,8 +248,8 @@ class Site:
         self, left: tuple[str, str], right: tuple[str, str], asked: Mapping[str, str]
     ) -> str:
         one, other = self._open(self._row(*left)), self._open(self._row(*right))
-        drawn = asked.get("as") != "written"
-        return beside.compare(one, other, self.tools.roles, drawn=drawn)
+        query, drawn = Filters.read(asked).write(), asked.get("as") != "written"
+        return beside.compare(one, other, self.tools.roles, query, drawn=drawn)
 
     def _diff(self, label: str, key: str, asked: Mapping[str, str]) -> str:
         after = self._open(self._row(label, key))
