@@ -56,6 +56,18 @@ def test_what_is_in_the_file_is_not_asked_again(tmp_path: Path) -> None:
     assert third.calls == []
 
 
+def test_batches_go_on_where_the_file_ends(tmp_path: Path) -> None:
+    """The first batch lies in the file, the second in part, the third not."""
+    path, scorer = tmp_path / "likelihoods.jsonl", Counting()
+    whole = ask(path, Counting(), thoughts(9), [])
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:4]))
+    with Likelihoods(path, scorer, Comparison(), lambda: None) as found:
+        batches = [thoughts(9)[start : start + 3] for start in (0, 3, 6)]
+        assert [v for batch in batches for values in found.of(batch) for v in values] == whole
+    assert len(scorer.calls) == 2
+    assert path.read_text().count("\n") == 9
+
+
 def test_values_are_those_of_each_thought_alone(tmp_path: Path) -> None:
     """Also where many are asked at once, and where one has too few steps."""
     asked = [*thoughts(400), Thought("short", "?", ["one"]), *thoughts(3, size=300)]
