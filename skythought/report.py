@@ -1,15 +1,20 @@
 """Runs in, tables and a page out: results.json, report.md and report.html.
 
-    skythought report runs/mini                        a study
-    skythought report runs/seed0 runs/seed1            checkpoints: their training
+    skythought report runs/mini                                    a study
+    skythought report runs/seed0 runs/seed1                        checkpoints: their training
+    skythought report runs/eval/* runs/student data/train.jsonl --out runs/report
+                                                                   evaluations, with their training
+                                                                   and the card of their data
 
-Reads what `skythought reproduce` or `skythought train` left and writes the three files into the
-(first) folder, at any time: of a study, arms that are not finished are missing. report.html is one
-file that needs no network and no scripts. Trains nothing, grades nothing, and changes nothing else.
+Writes the three files into `--out`, or the first folder, at any time: of a study, arms that are not
+finished are missing. report.html is one file that needs no network and no scripts. Trains nothing,
+grades nothing, and changes nothing else.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,9 +25,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from skythought.core import progress, store
+from skythought import evaluate
+from skythought.core import progress, shapes, store
 from skythought.core.errors import plain
-from skythought.reporting import checkpoints, html, markdown, paper, runs, wording
+from skythought.evaluating import answers, comparing
+from skythought.reporting import checkpoints, evaluations, html, markdown, paper, runs, wording
 from skythought.reporting.results import summarize
 
 paper_change = paper.change
@@ -32,12 +39,12 @@ _AGREES = {"reproduced": "yes", "not reproduced": "no"}
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Turn the folders of a study, or the logs of checkpoints, into tables and a page."""
+    """Turn a study, evaluated runs or checkpoints into tables and a page."""
 
     study: Annotated[Path, tyro.conf.Positional]
-    """Folder of a study, as `skythought reproduce` makes it, or of a checkpoint."""
+    """Folder of a study, as `skythought reproduce` makes it, evaluated run, or checkpoint."""
     more: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """More checkpoints, shown beside the first."""
+    """More runs or checkpoints, shown beside the first; a training file for its card."""
     out: Path | None = None
     """Folder to write into; the first that is read where not given."""
 
@@ -48,7 +55,12 @@ def run(config: Config) -> dict[str, Any]:
     Raises:
         UserError: no such folder, not a study, no finished arm, or a file that cannot be read.
     """
-    if config.more or checkpoints.is_one(config.study):
+    folder = config.out or config.study
+    given = (config.study, *config.more)
+    if any(evaluations.is_one(path) for path in given):
+        results, text, page = evaluated(given, folder)
+        shown, findings = evaluation_table(results), evaluations.findings(results)
+    elif config.more or checkpoints.is_one(config.study):
         found = checkpoints.read((config.study, *config.more))
         results = checkpoints.summarize(found)
         text, page = checkpoints.text(results), checkpoints.page(found, results)
@@ -58,7 +70,6 @@ def run(config: Config) -> dict[str, Any]:
         results = summarize(study)
         text, page = markdown.page(results), html.page(study, results)
         shown, findings = table(results), results["findings"]
-    folder = config.out or config.study
     figures = msgspec.json.format(msgspec.json.encode(results), indent=1)
     store.write_whole(folder / "results.json", figures + b"\n")
     store.write_whole(folder / "report.md", text)
@@ -68,6 +79,82 @@ def run(config: Config) -> dict[str, Any]:
         progress.say(f"* {finding}")
     progress.say(f"{folder / 'report.html'}: open it in a browser")
     return results
+
+
+def evaluated(given: Sequence[Path], folder: Path) -> tuple[dict[str, Any], str, str]:
+    """Report on evaluated runs, and on checkpoints and training files named beside them.
+
+    Raises:
+        UserError: a path that is none of these, or that cannot be read.
+    """
+    found = []
+    for path in given:
+        if evaluations.is_one(path):
+            problem = next(iter(answers.problems(path).values()), None)
+            task = problem.task if problem else path.name
+            model = next((t.model for t in shapes.read_traces(path / "traces.jsonl")), path.name)
+            scores = evaluate.summary(path)
+            manifest = evaluations.manifest(path)
+            found.append(evaluations.Run(path, task, model, scores, manifest))
+    found = _distinct(found)
+    compared = list(_compared(found))
+    results = evaluations.summarize(found, compared)
+    trained = [path for path in given if checkpoints.is_one(path)]
+    more: dict[str, tuple[str, str]] = {}
+    if trained:
+        logs = checkpoints.read(trained)
+        results["training"] = checkpoints.summarize(logs)
+        more = checkpoints.sections(logs, results["training"])
+    for number, path in enumerate(given):
+        if not evaluations.is_one(path) and path not in trained:
+            more[f"card{number}"] = f"Data: {path.name}", evaluations.card(path)
+    text = evaluations.text(results, folder)
+    if trained:
+        text += checkpoints.text(results["training"])
+    return results, text, evaluations.page(found, results, folder, more)
+
+
+def _distinct(runs: Sequence[evaluations.Run]) -> list[evaluations.Run]:
+    """Name the folder too where a model was asked the same task twice."""
+    times = Counter((run.model, run.task) for run in runs)
+    twice = {model for (model, _), n in times.items() if n > 1}
+    return [
+        run._replace(model=f"{run.model} ({run.folder.name})") if run.model in twice else run
+        for run in runs
+    ]
+
+
+def _compared(runs: Sequence[evaluations.Run]) -> Iterator[dict[str, Any]]:
+    """Compare every other model with the first one, task by task."""
+    first = {run.task: run for run in runs if run.model == runs[0].model}
+    for run in runs:
+        base = first.get(run.task)
+        if base is None or run.model == base.model:
+            continue
+        one, two = answers.read(base.folder), answers.read(run.folder)
+        if {answer.problem_id for answer in one}.isdisjoint(answer.problem_id for answer in two):
+            continue  # other problems of the same task
+        row = comparing.compare(one, two)
+        yield {"task": run.task, "model": run.model, **row, "flips": len(row["flips"])}
+
+
+def evaluation_table(results: dict[str, Any]) -> Table:
+    """Lay the scores out for a terminal."""
+    found = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    found.add_column("model")
+    for task in results["tasks"]:
+        found.add_column(Text(plain(task)), justify="right")
+    scores = {(row["model"], row["task"]): row for row in results["runs"]}
+    for model in results["models"]:
+        cells = [
+            f"{wording.percent(row['accuracy'], '')} "
+            f"({wording.share_between(row['low'], row['high'])})"
+            if (row := scores.get((model, task)))
+            else wording.NONE
+            for task in results["tasks"]
+        ]
+        found.add_row(Text(plain(model)), *cells)
+    return found
 
 
 def training_table(results: dict[str, Any]) -> Table:

@@ -173,6 +173,18 @@ def text(results: dict[str, Any]) -> str:
 
 def page(runs: Sequence[Run], results: dict[str, Any]) -> str:
     """Write report.html."""
+    return pages.frame(
+        "Training",
+        kicker=f"skythought train: {', '.join(run.name for run in runs)}",
+        question="What does a student learn first?",
+        lead=finding(results),
+        sections=sections(runs, results),
+        foot_html="",
+    )
+
+
+def sections(runs: Sequence[Run], results: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Write the sections of a page: by their key, heading and content as HTML."""
     logs = [run.log for run in runs]
     wide, narrow = losses.plot(logs, 990), losses.plot(logs, 350)
     figure = "<p>No log tells structure from content.</p>"
@@ -181,25 +193,18 @@ def page(runs: Sequence[Run], results: dict[str, Any]) -> str:
             f'<figure><div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
             f"<figcaption>{safe(losses.CAPTION)}</figcaption></figure>"
         )
-    sections = {}
+    made = {}
     for name, (heads, *rows) in tables(results).items():
         body = f"<tbody>{''.join(map(_line, rows))}</tbody>"
         key = name.split()[0].lower()
-        sections[key] = name, pages.table(pages.head(*heads), body, "", name)
-    first, table = sections["learned"]
-    sections["learned"] = first, f'{figure}{table}<p class="note">{safe(losses.RULE)}</p>'
+        made[key] = name, pages.table(pages.head(*heads), body, "", name)
+    first, table = made["learned"]
+    made["learned"] = first, f'{figure}{table}<p class="note">{safe(losses.RULE)}</p>'
     settings = "".join(
         f"<details><summary>{safe(run.name)}</summary>{pages.facts(run.settings.items())}</details>"
         for run in runs
     )
-    return pages.frame(
-        "Training",
-        kicker=f"skythought train: {', '.join(run.name for run in runs)}",
-        question="What does a student learn first?",
-        lead=finding(results),
-        sections={**sections, "settings": ("Settings", settings)},
-        foot_html="",
-    )
+    return {**made, "settings": ("Settings", settings)}
 
 
 def _line(row: tuple[str, ...]) -> str:

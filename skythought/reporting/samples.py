@@ -45,7 +45,7 @@ def section(study: Path, arm: Arm) -> str:
     if not found:
         return ""
     right = sum(s.verdict is not None and s.verdict.outcome == "correct" for s in found)
-    items = "".join(_item(sample, place) for sample in found)
+    items = "".join(item(sample, place) for sample in found)
     return (
         f'<details><summary>{safe(arm.card.title)} <span class="soft">{len(found)} answers, '
         f"{right} correct</span></summary>"
@@ -58,7 +58,8 @@ def _model(arm: Arm) -> str:
     return f"model {safe(arm.seeds[0].answers['greedy'].model)}"
 
 
-def _item(sample: Sample, place: str) -> str:
+def item(sample: Sample, place: str) -> str:
+    """Write one answer, folded; `place` is named where its rest is."""
     problem, trace, verdict = sample
     outcome = verdict.outcome if verdict else "error"
     kind = "right" if outcome == "correct" else "wrong"
