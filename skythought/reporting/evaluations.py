@@ -74,7 +74,7 @@ def findings(results: dict[str, Any]) -> list[str]:
         said.append(
             f"{told}: {points(row['difference'])} points ({points(row['low'])} to "
             f"{points(row['high'])}), p {_p(row['p'])}; {100 * row['detectable']:.1f} points would "
-            "have been found"
+            "be found in 80 % of such comparisons"
         )
     for row in results["runs"]:
         if not row["complete"]:
@@ -330,11 +330,11 @@ def budget_plot(results: dict[str, Any], task: str) -> str:
             for point in row["at_budget"]
         )
         body.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        place = HEIGHT + 18 * number
+        place = HEIGHT + 12 + 18 * number
         body.append(f'<rect x="{left}" y="{place - 9}" width="10" height="10" fill="{colour}"/>')
         body.append(drawing.text(left + 16, place, row["model"], "soft"))
     said = "; ".join(f"{row['model']}: {percent(row['accuracy'])} with all tokens" for row in rows)
-    size = WIDTH, HEIGHT + 18 * len(rows)
+    size = WIDTH, HEIGHT + 6 + 18 * len(rows)
     return drawing.svg(f"budget-{digest(task)}", size, _name(task), said, body)
 
 
