@@ -106,7 +106,7 @@ def test_the_losses_of_structure_and_content(tmp_path: Path) -> None:
     found = [(row["loss_structural"], row["loss_content"]) for row in rows(log.path)]
     assert found == [(1.0, 3.0), (2.0, 6.0)]
     assert log.summary()["loss_content"] == 6.0
-    assert "loss 0.500 (structure 2.000, content 6.000), " in logs.told(log.rows[-1])
+    assert "loss 0.500, structure 2.000, content 6.000, " in logs.told(log.rows[-1])
 
 
 def test_a_resumed_run_goes_on_in_the_same_file(tmp_path: Path, clock: list[float]) -> None:

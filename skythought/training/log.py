@@ -27,7 +27,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,17 @@ OF_PAIRS = {
     "rewards/margins": "margin",  # of the rewards
     "rewards/accuracies": "accuracy",  # share of pairs whose chosen answer has the larger reward
 }
+
+TOLD: dict[str, Callable[[float], str]] = {  # on the terminal, the last are left out first
+    "loss": "loss {:.3f}".format,
+    "loss_structural": "structure {:.3f}".format,
+    "loss_content": "content {:.3f}".format,
+    "tokens_per_s": "{:,.0f} tok/s".format,
+    "cost": prices.dollars,
+    "mfu": lambda share: f"MFU {100 * share:.0f} %",
+    "peak_memory_gib": "{:.1f} GiB".format,
+}
+BAR = 38  # characters of a terminal's line that the bar takes
 
 
 class Log(TrainerCallback):  # type: ignore[misc]
@@ -130,7 +141,8 @@ class Log(TrainerCallback):  # type: ignore[misc]
         if self.writes:
             with self.path.open("a") as file:
                 file.write(_line(row))
-        self.bar.advance(note=told(row))
+        console = progress.console
+        self.bar.advance(note=told(row, console.width - BAR if console.is_terminal else 200))
 
     def close(self) -> None:
         """Take the progress bar off the terminal."""
@@ -154,23 +166,19 @@ class Log(TrainerCallback):  # type: ignore[misc]
         }
 
 
-def told(row: Mapping[str, Any]) -> str:
-    """Write a row for people, next to a bar that tells the time left.
+def told(row: Mapping[str, Any], width: int = 200) -> str:
+    """Write a row for people in so many characters, beside a bar that tells the time left.
 
-    >>> told({"loss": 0.5, "loss_structural": 0.2, "loss_content": 0.6, "tokens_per_s": 6905.1,
-    ...       "mfu": 0.413, "peak_memory_gib": 1.28, "cost": 0.5})
-    'loss 0.500 (structure 0.200, content 0.600), 6,905 tok/s, MFU 41 %, 1.3 GiB, $0.5'
+    >>> row = {"loss": 0.5, "loss_structural": 0.2, "loss_content": 0.6, "tokens_per_s": 6905.1,
+    ...        "cost": 0.5, "mfu": 0.413, "peak_memory_gib": 1.28}
+    >>> told(row)
+    'loss 0.500, structure 0.200, content 0.600, 6,905 tok/s, $0.5, MFU 41 %, 1.3 GiB'
+    >>> told(row, 45)
+    'loss 0.500, structure 0.200, content 0.600'
     """
-    parts = [f"loss {row['loss']:.3f}"]
-    if "loss_structural" in row and "loss_content" in row:
-        structure, content = row["loss_structural"], row["loss_content"]
-        parts[0] += f" (structure {structure:.3f}, content {content:.3f})"
-    parts.append(f"{row['tokens_per_s']:,.0f} tok/s")
-    if "mfu" in row:
-        parts.append(f"MFU {100 * row['mfu']:.0f} %")
-    parts.append(f"{row['peak_memory_gib']:.1f} GiB")
-    if "cost" in row:
-        parts.append(prices.dollars(row["cost"]))
+    parts = [write(row[name]) for name, write in TOLD.items() if name in row]
+    while len(parts) > 1 and len(", ".join(parts)) > width:
+        parts.pop()
     return ", ".join(parts)
 
 
