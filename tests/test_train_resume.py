@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_runs import run_all
 
 from skythought import train
 from skythought.core import jsonl
@@ -18,54 +19,12 @@ from skythought.core.errors import UserError
 torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")
 pytest.importorskip("trl", reason="needs skythought[train]")
 
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "lora": {"lora_r": 4, "lora_dropout": 0.2, "lr": 1e-2},
     "full": {"full": True, "lr": 1e-3, "epochs": 4, "max_steps": -1},
+    "simpo": {"objective": "simpo", "lora_r": 4, "lora_dropout": 0.2, "lr": 1e-2},
 }
 MOMENTS = ("after step 5", "after step 7", "in a checkpoint", "after the last step")
-
-# Imports once, then one child per run, which kills itself at a chosen moment.
-KILLER = """
-import json, os, signal, sys
-from pathlib import Path
-
-from skythought import train
-from skythought.training import log as logs, sft
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-for job in json.loads(sys.argv[1]):
-    pid = os.fork()
-    if pid == 0:
-        log, save = logs.Log.on_log, sft.Trainer._save_optimizer_and_scheduler
-        def on_log(self, args, state, control, **more):
-            log(self, args, state, control, **more)
-            if job["moment"] == f"after step {state.global_step}":
-                die()
-        def save_optimizer(self, folder):
-            if job["moment"] == "in a checkpoint" and self.state.global_step == 6:
-                die()
-            save(self, folder)
-        def tokenizer_saved(*_, **__):
-            if job["moment"] == "after the last step":
-                die()
-        logs.Log.on_log = on_log
-        sft.Trainer._save_optimizer_and_scheduler = save_optimizer
-        sft.Trainer.save_model_before = sft.Trainer.save_model
-        def save_model(self, folder=None, _internal_call=False):
-            self.save_model_before(folder, _internal_call)
-            if not _internal_call:
-                tokenizer_saved()
-        sft.Trainer.save_model = save_model
-        values = job["values"]
-        for name in ("dataset", "output_dir"):
-            values[name] = Path(values[name])
-        train.run(train.Config(**values))
-        os._exit(0)
-    status = os.waitpid(pid, 0)[1]
-    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, status
-"""
 
 
 def values(tiny_model: Path, folder: Path, method: str, name: str) -> dict[str, Any]:
@@ -74,7 +33,9 @@ def values(tiny_model: Path, folder: Path, method: str, name: str) -> dict[str, 
         for i in range(5)
         for j in range(2 + i)
     ]
-    dataset = folder / "data.jsonl"
+    if METHODS[method].get("objective"):
+        rows = [{**row, "chosen": row["response"][6:], "rejected": row["response"]} for row in rows]
+    dataset = folder / f"{method}.jsonl"
     dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return {
         "base_model": str(tiny_model),
@@ -114,14 +75,7 @@ def killed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for method in METHODS
         for moment in MOMENTS
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", KILLER, json.dumps(jobs, default=str)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert set(run_all(jobs)) == {1}
     return folder
 
 
@@ -243,3 +197,39 @@ def test_two_processes_train_as_one(tiny_model: Path, tmp_path: Path) -> None:
     for _, row in jsonl.read_rows(tmp_path / "two" / "log.jsonl"):
         assert row["tokens_per_s"] == pytest.approx(2 * row["tokens_per_s_device"], abs=0.11)
     assert json.loads((tmp_path / "two" / "manifest.json").read_text())["done"] is True
+
+
+def test_a_checkpoint_that_not_all_have_written_is_not_gone_on_from(tmp_path: Path) -> None:
+    from skythought.training import checkpoints
+
+    assert checkpoints.last(tmp_path) is None
+    for step, whole in ((2, True), (10, True), (12, False)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "trainer_state.json").write_text("{}")
+        if whole:
+            (folder / checkpoints.MARK).write_text(json.dumps({"step": step, "of": 10}))
+    assert checkpoints.last(tmp_path) == (tmp_path / "checkpoint-10", True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_killed_at_random_moments_ends_in_the_same_weights(
+    method: str, processes: int, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Ten times, in whatever it does: beginning, steps, checkpoints that all processes write."""
+
+    def job(name: str) -> dict[str, Any]:
+        asked = values(tiny_model, tmp_path, method, name) | {"save_every": 1}
+        return {"values": asked, "processes": processes}
+
+    whole, often = job("whole"), job("often") | {"kills": 10, "between": (0.3, 3.0)}
+    assert run_all([whole]) == [0]
+    (killed,) = run_all([often])
+    assert killed >= 3
+    one, other = (j["values"]["output_dir"] for j in (whole, often))
+    assert steps(other) == steps(one)
+    expected = weights(one)
+    for key, tensor in weights(other).items():
+        assert torch.equal(tensor, expected[key]), key

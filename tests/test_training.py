@@ -273,17 +273,6 @@ def test_lora_moves_the_adapter_only(tiny_model: Path, tmp_path: Path) -> None:
     assert len(moved) == 14  # seven linear layers in each of two blocks; not the output layer
 
 
-def test_the_newest_whole_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
-    from skythought.training import sft
-
-    assert sft.last_checkpoint(tmp_path) is None
-    for step, text in ((2, "{}"), (10, "{}"), (12, '{"global'), (14, None)):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if text is not None:
-            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(text)
-    assert sft.last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
-
-
 def test_the_log_has_a_row_per_step(tiny_model: Path, tmp_path: Path) -> None:
     result, _, _ = train(tiny_model, tmp_path, max_steps=3, lr=1e-3)
     rows = [row for _, row in jsonl.read_rows(tmp_path / "log.jsonl")]

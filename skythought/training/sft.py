@@ -6,7 +6,6 @@ Transformers' own.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from transformers import TrainingArguments
 from trl import SFTConfig
 
 from skythought.core.errors import UserError
-from skythought.training import rates, reporters
+from skythought.training import checkpoints, rates, reporters
 from skythought.training.data import Rows
 from skythought.training.interim import Evaluation, Score
 from skythought.training.log import Log
@@ -127,43 +126,21 @@ def run(
     trainer.callback_handler.callbacks.insert(0, log)  # reporters are told what it adds
     if settings.score is not None:  # before all others, so that they see the scores
         trainer.callback_handler.callbacks.insert(0, Evaluation(settings.score, speaks=writes))
-    checkpoint = last_checkpoint(folder / "checkpoints") if settings.resume else None
-    if checkpoint and (steps := _finished(Path(checkpoint))):
-        log.restore(steps)  # the trainer would take one more step
-        trainer._load_from_checkpoint(checkpoint)
-    else:
-        try:
-            with reporters.places(settings.report_to, folder):
-                trainer.train(resume_from_checkpoint=checkpoint)
-        finally:
-            log.close()
+    trainer.add_callback(checkpoints.Keeper())
+    found = checkpoints.last(folder / "checkpoints") if settings.resume else None
+    if found and found.finished:
+        trainer._run_epoch = lambda **_: None  # it would take one more step
+    try:
+        with reporters.places(settings.report_to, folder):
+            trainer.train(resume_from_checkpoint=found and str(found.folder))
+    finally:
+        log.close()
     trainer.model.config.use_cache = use_cache
     trainer.save_model(str(folder))
     if writes:
         tokenizer.save_pretrained(str(folder))
         (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; the manifest has it all
     return log.summary()
-
-
-def last_checkpoint(folder: Path) -> str | None:
-    """Find the newest checkpoint that was written to its end; its state is written last."""
-    whole = [p.parent for p in folder.glob("checkpoint-*/trainer_state.json") if _is_json(p)]
-    return str(max(whole, key=lambda p: int(p.name.split("-")[1]))) if whole else None
-
-
-def _finished(checkpoint: Path) -> int:
-    """Give the number of steps if this checkpoint is that of the last step, otherwise 0."""
-    state = json.loads((checkpoint / "trainer_state.json").read_bytes())
-    steps: int = state["global_step"]
-    return steps if steps >= state["max_steps"] else 0
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_bytes())
-    except ValueError:
-        return False
-    return True
 
 
 def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
@@ -189,7 +166,6 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
         logging_steps=1,
         save_strategy="steps" if every else "no",
         save_steps=every or 500,
-        save_total_limit=1,
         report_to=settings.report_to,
         project=reporters.PROJECT,
         run_name=settings.run_name or None,
