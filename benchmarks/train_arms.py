@@ -174,6 +174,7 @@ def bare(options: argparse.Namespace, rows: Any, clock: Clock) -> None:
     trained = [p for p in model.parameters() if p.requires_grad]
     device = trained[0].device
     optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, fused=True)
+    lora.follow(model, optimizer)
     columns = {"input_ids": rows["ids"], "labels": rows["labels"]}
     sizes = [len(row) for row in rows["ids"]]
     plan = packing.Batches(sizes, batch_size=options.samples, tokens=0, packed=ours)

@@ -252,7 +252,8 @@ def predict(config: Config, model: Architecture, machine: Hardware, lengths: Len
     rows, shares = [], dict[int, Shares]()
     for setup in setups(config, model, machine):
         fit = memory.fit_tokens(setup, machine.card.memory)
-        limit = min(max(fit, 1), train.MICRO_TOKENS)
+        most = train.MICRO_TOKENS["cpu" if setup.cpu else "cuda"]
+        limit = min(max(fit, 1), most)
         if limit not in shares:
             shares[limit] = share(
                 lengths.tokens, batch=batch, tokens=limit, devices=machine.n_devices

@@ -26,7 +26,7 @@ from skythought.core.records import Example, digest
 from skythought.training import adapter, card, data, lint, mask, presets, quiet, reporters
 from skythought.training.presets import Hyperparameters
 
-MICRO_TOKENS = 8192  # of a forward pass; more make it no faster
+MICRO_TOKENS = {"cpu": 1024, "cuda": 8192}  # of a forward pass; more make it no faster
 PLACE_ONLY = (
     *(
         "output_dir",
@@ -235,7 +235,7 @@ def _train(
         epochs=chosen.epochs,
         max_steps=config.max_steps,
         batch_size=chosen.batch_size,
-        micro_tokens=config.micro_batch_tokens or min(fit, MICRO_TOKENS),
+        micro_tokens=config.micro_batch_tokens or min(fit, MICRO_TOKENS[model.device.type]),
         micro_samples=config.micro_batch_size,
         packed=packed,
         lr=chosen.lr,

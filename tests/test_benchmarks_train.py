@@ -33,6 +33,6 @@ def test_a_tiny_model_is_measured() -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])["ours"]
     assert found["tokens_per_s"] > 0
-    assert 0 < found["utilisation"] < found["recomputed"]
+    assert 0 < found["utilisation"] == found["recomputed"]
     assert found["tokens"] > 600
     assert found["losses"] == pytest.approx([6.2, 6.2], abs=0.3)  # ln 512: made-up text

@@ -174,7 +174,8 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
 
 def test_two_processes_train_as_one(tiny_model: Path, tmp_path: Path) -> None:
     """The global batch is that of the command, however many processes share it."""
-    asked = values(tiny_model, tmp_path, "full", "one") | {"max_steps": 2}  # whole batches only
+    asked = values(tiny_model, tmp_path, "full", "one") | {"max_steps": 2}
+    asked |= {"batch_size": 19}  # of 20 samples: in the second step a process has none
     train.run(train.Config(**asked))
     command = ["--standalone", "--nproc_per_node", "2", "-m", "skythought", "train", "--full"]
     flags = {"base_model": tiny_model, "dataset": asked["dataset"], "output_dir": tmp_path / "two"}

@@ -33,13 +33,17 @@ def adapted(tiny_model: Path, **values: Any) -> Any:
     return peft.get_peft_model(model, peft.LoraConfig(**chosen | values))
 
 
-def steps(model: Any, n: int = 4) -> tuple[list[float], dict[str, Any]]:
+def steps(model: Any, n: int = 4, follows: bool = True) -> tuple[list[float], dict[str, Any]]:
     """Take steps large enough to be seen; gives losses and the adapter."""
+    from skythought.training import lora
+
     model.train()
     torch.manual_seed(1)
     ids = torch.randint(8, 60, (2, 12))
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(trained, lr=0.5)
+    optimizer = torch.optim.AdamW(trained, lr=0.01, fused=True)  # changes no version
+    if follows:
+        lora.follow(model, optimizer)
     losses = []
     for _ in range(n):
         for part in ids[:, None]:  # two passes to a step: what is made once must not be stale
@@ -49,6 +53,48 @@ def steps(model: Any, n: int = 4) -> tuple[list[float], dict[str, Any]]:
         optimizer.step()
         optimizer.zero_grad()
     return losses, {k: v.detach().clone() for k, v in peft.get_peft_model_state_dict(model).items()}
+
+
+def adapted_products(tiny_model: Path) -> Any:
+    from skythought.training import lora
+
+    model = adapted(tiny_model).double()
+    lora.merge_products(model)
+    return model
+
+
+def test_the_trainer_computes_with_what_it_has_learned(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from skythought import train
+    from skythought.core import jsonl
+    from skythought.training import lora
+
+    pytest.importorskip("trl", reason="needs skythought[train]")
+    data = tmp_path / "data.jsonl"
+    rows = [f'{{"problem": "{i} plus 3?", "response": "{i + 3}."}}\n' for i in range(6)]
+    data.write_text("".join(rows))
+    losses = []
+    for name in ("ours", "theirs"):
+        if name == "theirs":
+            monkeypatch.setattr(lora, "merge_products", lambda model: 0)
+        folder = tmp_path / name
+        train.run(
+            train.Config(
+                base_model=str(tiny_model),
+                dataset=data,
+                output_dir=folder,
+                batch_size=6,
+                lora_r=4,
+                lr=0.02,
+                max_steps=4,
+                schedule="constant_with_warmup",
+                warmup=0.0,
+            )
+        )
+        losses.append([row["loss"] for _, row in jsonl.read_rows(folder / "log.jsonl")])
+    assert losses[1][0] - losses[1][-1] > 0.1
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -64,10 +110,12 @@ def test_one_product_trains_what_peft_trains(
     expected, wanted = steps(theirs)
     found, weights = steps(ours)
     assert expected[0] - expected[-1] > 0.1
-    assert found == pytest.approx(expected, rel=1e-9)
+    stale, _ = steps(adapted_products(tiny_model), follows=False)
+    assert stale[-1] == pytest.approx(expected[0], rel=1e-6)  # what is not followed learns nothing
+    assert found == pytest.approx(expected, rel=1e-7)
     assert wanted.keys() == weights.keys()
     for name, tensor in wanted.items():
-        assert torch.allclose(weights[name], tensor, atol=1e-9), name
+        assert torch.allclose(weights[name], tensor, atol=1e-7), name
     base = {k: v for k, v in ours.state_dict().items() if "base_layer" in k}
     assert all(torch.equal(v, theirs.state_dict()[k]) for k, v in base.items())
     ours.save_pretrained(tmp_path / "ours")

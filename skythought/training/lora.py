@@ -52,15 +52,20 @@ def adapter_gradients(dy: Any, x: Any, a: Any, b: Any, scale: float) -> tuple[An
 
 
 def merged_weight(layer: Any, name: str) -> Any:
-    """Give W + scale B A of a layer; made again when A or B has changed."""
-    a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
-    state = a._version, b._version, a.data_ptr(), b.data_ptr()
-    if getattr(layer, "merged_state", None) != state:
+    """Give W + scale B A of a layer, made where it was not made since the last step."""
+    if getattr(layer, "merged_tensor", None) is None:
+        a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
         with torch.no_grad():
             weight = layer.get_base_layer().weight
             layer.merged_tensor = torch.addmm(weight, b, a, alpha=layer.scaling[name])
-        layer.merged_state = state
     return layer.merged_tensor
+
+
+def forget(model: Any) -> None:
+    """Have the products made again: A and B have changed."""
+    for module in model.modules():
+        if isinstance(module, Linear):
+            module.merged_tensor = None
 
 
 def plain(layer: Any, name: str = "default") -> bool:
@@ -81,7 +86,7 @@ def plain(layer: Any, name: str = "default") -> bool:
 
 
 def _forward(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-    if args or kwargs or self.disable_adapters or self.merged:
+    if args or kwargs or self.disable_adapters or self.merged or not self.training:
         return Linear.forward(self, x, *args, **kwargs)
     a, b = self.lora_A["default"].weight, self.lora_B["default"].weight
     base, scale = self.get_base_layer(), self.scaling["default"]
@@ -89,8 +94,20 @@ def _forward(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def merge_products(model: Any) -> int:
-    """Let every plain LoRA layer of a PEFT model compute one product; returns how many do."""
+    """Let every plain LoRA layer of a PEFT model that is in training compute one product.
+
+    Whoever changes A or B calls `forget`, as `follow` does after each step of an optimizer: fused
+    optimizers do not raise the versions of what they change.
+
+    Returns:
+        How many layers do.
+    """
     layers = [m for m in model.modules() if isinstance(m, Linear) and plain(m)]
     for layer in layers:
         layer.forward = types.MethodType(_forward, layer)
     return len(layers)
+
+
+def follow(model: Any, optimizer: Any) -> None:
+    """Forget the products after every step of an optimizer."""
+    optimizer.register_step_post_hook(lambda *_: forget(model))

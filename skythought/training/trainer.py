@@ -71,6 +71,12 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         self.backend = model.config._attn_implementation
         self.own_loss = not self.aux_loss_enabled and loss.add_head(model)
 
+    def create_optimizer(self, *args: Any) -> Any:
+        """Create the optimizer; layers that are multiplied as one matrix follow its steps."""
+        optimizer = super().create_optimizer(*args)
+        lora.follow(self.model, optimizer)
+        return optimizer
+
     def get_train_dataloader(self) -> Any:
         """Give the loader whose batches are lists of passes."""
         loader = DataLoader(self.passes, batch_sampler=self.batches, collate_fn=list)
