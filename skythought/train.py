@@ -128,6 +128,8 @@ class Config:
     """Samples to show before the first step, with what is learned of them in colour."""
     price: float | None = None
     """Dollars for an hour of one device, for the cost so far; a known card has a list price."""
+    dry_run: str = ""
+    """Resolve every setting for a machine, as 8xH100, without weights or data, and stop."""
     seed: int = 0
     """Seed of the data order and of new weights."""
 
@@ -143,6 +145,8 @@ def run(config: Config) -> dict[str, Any]:
     chosen = hyperparameters(config)
     require("torch", "train")
     require("trl", "train")
+    if config.dry_run:
+        return _rehearse(config, chosen)
     folder = output_folder(config)
     examples = data.read(config.dataset)
     identity = claim_values(config, examples)
@@ -301,6 +305,17 @@ def _pin_generation(model: Any, tokenizer: Any, folder: Path) -> None:
     stops = sorted(hf.stop_ids(generation, tokenizer))
     generation.eos_token_id = stops[0] if len(stops) == 1 else stops
     store.write_whole(folder / "generation_config.json", generation.to_json_string())
+
+
+def _rehearse(config: Config, chosen: Hyperparameters) -> dict[str, Any]:
+    import transformers
+
+    from skythought.training import rehearsal
+
+    with hf.loading(config.base_model) as place:
+        sizes = transformers.AutoConfig.from_pretrained(place)
+    with quiet.libraries():
+        return rehearsal.rehearse(sizes, config, chosen, lora(config, chosen), MICRO_TOKENS)
 
 
 def _load(config: Config, dtype: str, *, merged: bool) -> tuple[Any, Any]:
