@@ -23,23 +23,24 @@ from skythought.backends import hf
 from skythought.core import progress, store
 from skythought.core.errors import UserError, require
 from skythought.core.records import Example, digest
-from skythought.training import adapter, card, data, lint, mask, presets, quiet, reporters
+from skythought.training import (
+    adapter,
+    card,
+    data,
+    lint,
+    mask,
+    presets,
+    quiet,
+    reporters,
+    skeleton,
+)
 from skythought.training.presets import Hyperparameters
 
 MICRO_TOKENS = {"cpu": 1024, "cuda": 8192}  # of a forward pass; more make it no faster
 PLACE_ONLY = (
-    *(
-        "output_dir",
-        "save_every",
-        "wandb_run",
-        "report_to",
-        "resume",
-        "show_mask",
-        "eval_task",
-        "eval_limit",
-        "eval_tokens",
-    ),
-    *("micro_batch_size", "micro_batch_tokens", "packing", "attention", "price"),
+    *("output_dir", "save_every", "wandb_run", "report_to", "resume"),
+    *("show_mask", "eval_task", "eval_limit", "eval_tokens", "micro_batch_size"),
+    *("micro_batch_tokens", "packing", "attention", "price", "dry_run", "look"),
 )
 NAMES_ONLY = ("preset",)  # written down; what it stands for decides
 
@@ -130,6 +131,8 @@ class Config:
     """Dollars for an hour of one device, for the cost so far; a known card has a list price."""
     dry_run: str = ""
     """Resolve every setting for a machine, as 8xH100, without weights or data, and stop."""
+    look: bool = False
+    """Check the data and show samples as a run would, without weights; write nothing, and stop."""
     seed: int = 0
     """Seed of the data order and of new weights."""
 
@@ -156,6 +159,8 @@ def run(config: Config) -> dict[str, Any]:
         return {"output_dir": str(folder), **store.manifest(folder)["counts"]}
     with quiet.libraries(), quiet.full_disk(folder):
         result = _train(config, chosen, examples, folder, identity)
+    if config.look:
+        return {}
     if is_main():
         store.finish(folder, **result)
         place = Path(hf.locate(config.base_model))
@@ -215,9 +220,10 @@ def _train(
     from skythought.training import attention, memory, preference, sft
 
     transformers.set_seed(config.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = config.dtype
     if dtype == "auto":
-        dtype = "bfloat16" if torch.cuda.is_available() else "float32"
+        dtype = "bfloat16" if device == "cuda" else "float32"
     model, tokenizer = _load(config, dtype, merged=chosen.full)
     rows: data.Rows | preference.Pairs
     if chosen.objective == "sft":
@@ -239,7 +245,7 @@ def _train(
         epochs=chosen.epochs,
         max_steps=config.max_steps,
         batch_size=chosen.batch_size,
-        micro_tokens=config.micro_batch_tokens or min(fit, MICRO_TOKENS[model.device.type]),
+        micro_tokens=config.micro_batch_tokens or min(fit, MICRO_TOKENS[device]),
         micro_samples=config.micro_batch_size,
         packed=packed,
         lr=chosen.lr,
@@ -259,7 +265,7 @@ def _train(
         ),
     )
     if not chosen.full:
-        model = adapter.adapt(model, lora(config, chosen))
+        model = adapter.adapt(model, adapter.asked(config, chosen))
     if isinstance(rows, data.Rows):
         report = lint.check(
             tokenizer,
@@ -271,6 +277,11 @@ def _train(
         lint.tell(report, config.dataset)
         if is_main():
             mask.show_some(tokenizer, rows, config.show_mask)
+    if config.look:
+        n_steps = skeleton.steps(rows.n_rows, chosen, config.max_steps)
+        told = skeleton.describe(model, n_steps, chosen.batch_size, settings.micro_tokens, folder)
+        progress.say(told)
+        return {}
     if is_main():
         store.claim(folder, "train", identity, NAMES_ONLY)
         if not config.resume:
@@ -281,11 +292,12 @@ def _train(
             f"{rows.truncated} of {len(examples)} samples cut at {chosen.max_length} tokens, "
             f"{rows.dropped} left out because {rows.why_dropped}"
         )
-    if isinstance(rows, data.Rows):
-        result = sft.fit(model, tokenizer, rows, settings, folder)
-    else:
-        objective = preference.Objective(chosen.objective, chosen.beta, chosen.gamma)
-        result = preference.fit(model, tokenizer, rows, objective, settings, folder)
+    with reporters.places(settings.report_to, folder):
+        if isinstance(rows, data.Rows):
+            result = sft.fit(model, tokenizer, rows, settings, folder)
+        else:
+            objective = preference.Objective(chosen.objective, chosen.beta, chosen.gamma)
+            result = preference.fit(model, tokenizer, rows, objective, settings, folder)
     if is_main():
         _pin_generation(model, tokenizer, folder)
     return {
@@ -315,7 +327,9 @@ def _rehearse(config: Config, chosen: Hyperparameters) -> dict[str, Any]:
     with hf.loading(config.base_model) as place:
         sizes = transformers.AutoConfig.from_pretrained(place)
     with quiet.libraries():
-        return rehearsal.rehearse(sizes, config, chosen, lora(config, chosen), MICRO_TOKENS)
+        return rehearsal.rehearse(
+            sizes, config, chosen, adapter.asked(config, chosen), MICRO_TOKENS
+        )
 
 
 def _load(config: Config, dtype: str, *, merged: bool) -> tuple[Any, Any]:
@@ -327,7 +341,12 @@ def _load(config: Config, dtype: str, *, merged: bool) -> tuple[Any, Any]:
         adapter.check_own(name, config)
     how = adapter.quantization() if config.qlora else {}
     # The adapter will name its base: by a path that holds from anywhere.
-    model, tokenizer = hf.pretrained(found.base, dtype, found.tokenizer, **how)
+    if config.look:
+        with hf.loading(found.base) as where:
+            model = skeleton.build(where, dtype)
+        tokenizer = hf.tokenizer_of(found.base, found.tokenizer)
+    else:
+        model, tokenizer = hf.pretrained(found.base, dtype, found.tokenizer, **how)
     if found.adapter is not None:
         model = hf.with_adapter(model, found, trainable=True)
         kind = model.peft_config["default"]
@@ -366,19 +385,6 @@ def hyperparameters(config: Config) -> Hyperparameters:
     """
     given = {f.name: getattr(config, f.name) for f in dataclasses.fields(Hyperparameters)}
     return presets.choose(config.preset, given | {"full": config.full or None})
-
-
-def lora(config: Config, chosen: Hyperparameters) -> adapter.Lora:
-    """Give the settings of the adapter."""
-    return adapter.Lora(
-        r=chosen.lora_r,
-        alpha=chosen.lora_alpha,
-        dropout=chosen.lora_dropout,
-        target=config.lora_target,
-        layers=config.lora_layers,
-        dora=config.dora,
-        rslora=config.rslora,
-    )
 
 
 def claim_values(config: Config, examples: list[Example]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skythought.core.errors import UserError, unknown
+from skythought.training.presets import Hyperparameters
 
 ALL = "all-linear"
 NF4 = {  # of QLoRA, arXiv 2305.14314, section 3
@@ -34,6 +35,19 @@ class Lora:
     layers: str = ""
     dora: bool = False
     rslora: bool = False
+
+
+def asked(config: Any, chosen: Hyperparameters) -> Lora:
+    """Give the adapter that a `skythought.train.Config` asks for."""
+    return Lora(
+        r=chosen.lora_r,
+        alpha=chosen.lora_alpha,
+        dropout=chosen.lora_dropout,
+        target=config.lora_target,
+        layers=config.lora_layers,
+        dora=config.dora,
+        rslora=config.rslora,
+    )
 
 
 def adapt(model: Any, lora: Lora) -> Any:

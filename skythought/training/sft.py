@@ -131,8 +131,7 @@ def run(
     if found and found.finished:
         trainer._run_epoch = lambda **_: None  # it would take one more step
     try:
-        with reporters.places(settings.report_to, folder):
-            trainer.train(resume_from_checkpoint=found and str(found.folder))
+        trainer.train(resume_from_checkpoint=found and str(found.folder))
     finally:
         log.close()
     trainer.model.config.use_cache = use_cache
