@@ -118,6 +118,12 @@ def serve(command: list[str]) -> tuple[subprocess.Popen[str], int, float]:
     raise SystemExit("the command ended without serving")
 
 
+def busy(pid: int) -> float:
+    """Give the seconds of processor time a process used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory(pid: int) -> str:
     """Say the most memory a process had."""
     text = Path(f"/proc/{pid}/status").read_text()
@@ -157,13 +163,16 @@ def look(path: Path, folder: Path, rows: int, scan: float) -> None:
     command = [sys.executable, "-m", "skythought", "view", str(path), "--port", "0"]
     process, port, took = serve([*command, "--cache", str(folder / "cache")])
     try:
-        print(f"from the command to the first page: {took:.2f} s, of it the page:", flush=True)
+        used = busy(process.pid)
+        print(f"from the command to the first page: {took:.2f} s, {used:.2f} s of processor time")
         tell("first page", [ask(port, "/")[0] for _ in range(AGAIN)])
         pages = [f"/?page={rng.randint(1, rows // 50)}" for _ in range(AGAIN)]
         tell("any page of all", [ask(port, page)[0] for page in pages])
         tell("filter or order, asked first", [ask(port, f"/?{f}")[0] for f in FILTERS])
         again = [f"/?{f}&page={rng.randint(1, 40)}" for f in FILTERS for _ in range(5)]
         tell("filter or order, paging", [ask(port, page)[0] for page in again])
+        n = 2 * AGAIN + len(FILTERS) + len(again)
+        print(f"processor time a page: {1000 * (busy(process.pid) - used) / n:.0f} ms", flush=True)
         for search in SEARCHES:
             took, body = ask(port, f"/?{search}")
             found = re.search(r'id="found">([\d,]+)', body)

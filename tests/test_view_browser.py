@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 Open = Callable[..., Opened]
+PATIENCE_MS = 180_000  # a busy machine proves nothing
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOSTILE = (
     "<script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\"> "
@@ -48,6 +49,8 @@ class Tab:
     def __init__(self, browser: Browser, site: Opened, **options: Any) -> None:
         self.wrong: list[str] = []
         self.context = browser.new_context(**options)
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.context.set_default_navigation_timeout(PATIENCE_MS)
         self.base = site.server.address.rstrip("/")
         self.page: Page = self.context.new_page()
         self.page.on("console", lambda said: self.wrong.append(said.text))
