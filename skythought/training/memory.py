@@ -75,7 +75,8 @@ def of(setup: Setup, tokens: int) -> Memory:
     full = setup.method == "full"
     size = 4 if setup.cpu else 2
     if full or setup.cpu:
-        weights = 4.0 * model.n_params
+        # On a CPU a LoRA layer is multiplied as one matrix, which is made beside the frozen one.
+        weights = 4.0 * model.n_params + (0 if full else 4 * layers)
     elif setup.method == "lora":
         weights = 2.0 * model.n_params
     else:
@@ -122,7 +123,7 @@ def kept_per_token(setup: Setup) -> float:
     full = setup.method == "full"
     inner = (4 if model.gated else 2) * i
     if setup.cpu:
-        return 4 * ((6 if full else 4) * h + 2 * q + 2 * kv + inner + (0 if full else 7 * setup.r))
+        return 4 * ((6 if full else 4) * h + 2 * q + 2 * kv + inner)
     if not full:  # the adapter's own copies of the inputs
         return 18 * h + 6 * q + 4 * kv + 2 * inner + 14 * setup.r
     # In float32 weights every matrix makes its own bfloat16 copy of its input.
