@@ -79,7 +79,7 @@ def comparison(a: Path, b: Path) -> dict[str, Any]:
         [answer for answer in reading.read(folder) if answer.problem_id not in changed]
         for folder in (a, b)
     )
-    parted = comparing.divergences(a, b)
+    parted = comparing.divergences(a, b, changed)
     return {
         "a": str(a),
         "b": str(b),
@@ -103,7 +103,8 @@ def table(found: dict[str, Any]) -> Table:
     for name in ("a", "b", "b - a", "95 % interval", "p"):
         made.add_column(name, justify="right")
     made.add_row(*_accuracy(found))
-    made.add_row(*_tokens(found))
+    if found["tokens_p"] is not None:
+        made.add_row(*_tokens(found))
     return made
 
 
@@ -135,8 +136,10 @@ def _p(value: float) -> str:
 
 def lines(found: dict[str, Any], flips: int) -> list[str]:
     """Say in words what the figures mean, and what to look at."""
-    told = "the smallest difference that 80 % of such comparisons would find at p < 0.05"
-    said = [f"{told} is {found['detectable']:.3f}"]
+    said = ["what smallest difference would be found cannot be said: no two answers differ"]
+    if found["detectable"] is not None:
+        told = "the smallest difference that 80 % of such comparisons would find at p < 0.05"
+        said = [f"{told} is {found['detectable']:.3f}"]
     for name, other in (("a", "b"), ("b", "a")):
         if found[f"only_{name}"]:
             said.append(
@@ -158,10 +161,14 @@ def lines(found: dict[str, Any], flips: int) -> list[str]:
     said.append(f"flips: {won:,} problems are better in b, {lost:,} worse")
     for row in found["flips"][:flips]:
         said.append(
-            f"  {row['problem_id']}: {row['a']:.2f} to {row['b']:.2f}, {row['said_a']} -> "
-            f"{row['said_b']}"
+            f"  {row['problem_id']}: {row['a']:.2f} to {row['b']:.2f}, {_line(row['said_a'])} -> "
+            f"{_line(row['said_b'])}"
         )
     return said
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _place(rows: list[Divergence]) -> str:
@@ -171,9 +178,9 @@ def _place(rows: list[Divergence]) -> str:
 
 def page(found: dict[str, Any]) -> str:
     """Write compare.md."""
-    cells = [_accuracy(found), _tokens(found)]
+    cells = [_accuracy(found), *([_tokens(found)] if found["tokens_p"] is not None else [])]
     rows = "\n".join(f"| {' | '.join(row)} |" for row in cells)
-    told = "\n".join(f"* {line}" for line in lines(found, 0))
+    told = "\n".join(f"* {_cell(line)}" for line in lines(found, 0))
     flips = "\n".join(
         f"| {_cell(row['problem_id'])} | {row['a']:.2f} | {row['b']:.2f} | {_cell(row['said_a'])} "
         f"| {_cell(row['said_b'])} |"

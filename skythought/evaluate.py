@@ -54,7 +54,8 @@ def run(config: Config) -> dict[str, Any]:
         UserError: as `measure`.
     """
     several = parts(config)
-    for one in several.values():
+    for one in several.values():  # what is wrong with the last is found before the first is asked
+        ready(one)
         if config.dry_run:
             generate.ask(_asked(one), exact=True)
     if config.dry_run:
@@ -70,6 +71,28 @@ def run(config: Config) -> dict[str, Any]:
     return found if others else first
 
 
+def exit_code(found: dict[str, Any]) -> int:
+    """Give 1 where answers could not be had or graded."""
+    results = [found] if "complete" in found else [*found.values()]
+    return int(any(not result["complete"] for result in results))
+
+
+def ready(config: Config) -> None:
+    """Draw the problems, and try what grades them.
+
+    Raises:
+        UserError: no such task, problems, verifier or field; or a verifier does not work here.
+    """
+    problems = generate.problems(_asked(config))
+    if config.verifier:
+        verifiers.get(config.verifier)
+    how = grading.How(verifier=config.verifier or None, unsafe=config.allow_unsafe_execution)
+    if not config.dry_run:
+        generate.try_verifiers(problems, how)
+    if config.by:
+        _labels(config.by, {problem.id: problem for problem in problems})
+
+
 def parts(config: Config) -> dict[str, Config]:
     """Give the config of each task named, whose folders lie in the result folder where several are.
 
@@ -77,8 +100,10 @@ def parts(config: Config) -> dict[str, Config]:
         UserError: a task twice, or a copy of one dataset for several.
     """
     names = [name.strip() for name in config.task.split(",") if name.strip()]
-    if len(names) < 2 or Path(config.task).is_file():
+    if Path(config.task).is_file() or not names:
         return {config.task or config.input: config}
+    if len(names) == 1:
+        return {names[0]: replace(config, task=names[0])}
     if config.data:
         raise UserError(f"--data {config.data}: is a copy of one dataset, and several are named")
     folders = [Path(name).stem if Path(name).is_file() else name for name in names]
@@ -103,7 +128,8 @@ def table(title: str, found: dict[str, dict[str, Any]]) -> Table:
     for kind, k in voted:
         made.add_column(f"{kind.removesuffix('_at')}@{k}", justify="right")
     for name, result in found.items():
-        shown = result | {"mean_tokens": round(result["mean_tokens"])}
+        tokens = result["mean_tokens"]
+        shown = result | {"mean_tokens": "" if tokens is None else round(tokens)}
         cells = [f"{v:.3f}" if isinstance(v := shown[k], float) else str(v) for k in SHOWN]
         cells += [f"{v[0]:.3f}" if (v := result.get(kind, {}).get(k)) else "" for kind, k in voted]
         made.add_row(*([Text(plain(name))] if len(found) > 1 else []), *cells)
@@ -124,7 +150,11 @@ def remarks(result: dict[str, Any]) -> list[str]:
     for label, row in result.get("by", {}).items():
         ends = f"{row['low']:.3f} to {row['high']:.3f}"
         said.append(f"{label or '(none)'}: {row['accuracy']:.3f} ({ends}), {row['problems']:,}")
-    if not result["complete"]:
+    if result["ungraded"]:
+        said.append(
+            f"incomplete: {result['ungraded']:,} answers are missing or not graded, and in no score"
+        )
+    if result["errors"]:
         n = result["errors"]
         answers, are, them = ("answer", "is", "it") if n == 1 else ("answers", "are", "them")
         said.append(
@@ -156,19 +186,18 @@ def measure(config: Config, *, announce: bool = True) -> dict[str, Any]:
             allow_unsafe_execution=config.allow_unsafe_execution,
         )
     )
-    result = summary(config.result_dir, by=config.by, verifier=config.verifier)
+    result = summary(config.result_dir, by=config.by)
     text = msgspec.json.format(msgspec.json.encode(result), indent=1)
     store.write_whole(config.result_dir / "scores.json", text + b"\n")
     return result
 
 
-def summary(folder: Path, *, by: str = "", verifier: str = "") -> dict[str, Any]:
+def summary(folder: Path, *, by: str = "") -> dict[str, Any]:
     """Sum up a graded run folder (`figures.summarize`), with what its task counts in thoughts.
 
     Args:
         folder: the run folder.
         by: field of the problems to give accuracies by.
-        verifier: what graded it, where that is not the task's own.
 
     Raises:
         UserError: nothing was graded, or no problem has the field.
@@ -180,16 +209,21 @@ def summary(folder: Path, *, by: str = "", verifier: str = "") -> dict[str, Any]
         why = found[0].why if found else "there is none"
         raise UserError(f"{folder}: no answer could be graded; the first: {why}")
     first = next(iter(problems.values()), None)
-    result = figures.summarize(found, _votes(found, problems, verifier))
+    result = figures.summarize(found, _votes(found, problems))
+    result["ungraded"] = reading.ungraded(folder)
+    result["complete"] &= not result["ungraded"]
     result["chance"] = _chance(first)
     result["inspected"] = inspected.shares()
     if by:
-        known = {name for problem in problems.values() for name in problem.extra}
-        if by not in known:
-            raise unknown("field in --by", by, known)
-        labels = {key: str(problem.extra.get(by, "")) for key, problem in problems.items()}
-        result["by"] = figures.by_label(found, labels)
+        result["by"] = figures.by_label(found, _labels(by, problems))
     return result
+
+
+def _labels(by: str, problems: dict[str, Problem]) -> dict[str, str]:
+    known = {name for problem in problems.values() for name in problem.extra}
+    if by not in known:
+        raise unknown("field in --by", by, known)
+    return {key: str(problem.extra.get(by, "")) for key, problem in problems.items()}
 
 
 def _chance(problem: Problem | None) -> float:
@@ -199,17 +233,12 @@ def _chance(problem: Problem | None) -> float:
     return tasks.get(problem.task).chance
 
 
-def _votes(
-    found: Sequence[Answer], problems: dict[str, Problem], verifier: str
-) -> dict[str, list[int]] | None:
+def _votes(found: Sequence[Answer], problems: dict[str, Problem]) -> dict[str, list[int]] | None:
     """Number what the samples of each problem state; None where answers cannot be compared."""
     said: dict[str, list[int]] = {}
     for key, group in reading.by_problem(found).items():
-        problem = problems.get(key)
-        if problem is None:
-            return None
-        name = verifier or tasks.verifier_of(problem)
-        if name not in COMPARED:
+        problem, name = problems.get(key), group[0].verifier
+        if problem is None or name not in COMPARED:
             return None
         stated = [answer.said for answer in group]
         said[key] = votes.number(stated, [a.right for a in group], alike(problem, name))
@@ -218,11 +247,12 @@ def _votes(
 
 def alike(problem: Problem, verifier: str) -> Callable[[str, str], bool]:
     """Make what says whether two answers to a problem mean the same to its verifier."""
-    check = verifiers.get(verifier).check
+    grader = verifiers.get(verifier)
 
     def same(one: str, other: str) -> bool:
         asked = msgspec.structs.replace(problem, answer=one)
-        return check(asked, f"\\boxed{{{other}}}").outcome == "correct"
+        said = f"\\boxed{{{other}}}"
+        return verifiers.checked(asked, said, grader).outcome == "correct"
 
     return same
 

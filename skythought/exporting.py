@@ -48,9 +48,10 @@ def run(config: Config) -> dict[str, Any]:
         raise UserError(f"{config.output}: Inspect reads logs that are called .json")
     problems = {p.id: p for p in store.read(folder / "problems.jsonl", Problem)}
     verdicts = {v.id: v for v in store.read(folder / "verdicts.jsonl", Verdict)}
+    traces = {trace.id: trace for trace in shapes.read_traces(folder / "traces.jsonl")}  # the last
     rows = [
         Graded(problems[trace.problem_id], trace, verdicts[trace.id])
-        for trace in shapes.read_traces(folder / "traces.jsonl")
+        for trace in traces.values()
         if trace.id in verdicts and trace.problem_id in problems
     ]
     if not rows:

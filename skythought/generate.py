@@ -164,20 +164,15 @@ def ask(
             kinds `BudgetReached` and `Stopped`) the budget is spent or `cancel` was set.
     """
     _check(config)
+    if config.budget is not None and config.budget_forcing:
+        raise UserError(
+            "--budget cannot be kept with --budget-forcing, which asks several times for an "
+            "answer; give one of them"
+        )
     chosen = presets.choose(config.sampling_params, config.model, config.seed)
     given = options.read(config.backend_args)
-    limit = config.limit if config.end is None else config.end - config.start
     task = tasks.of_file(Path(config.input)) if config.input else tasks.get(config.task)
-    problems = tasks.draw(
-        task if config.input else config.task,
-        config.split,
-        config.seed,
-        config.start,
-        limit,
-        where=[Labelled.parse(text) for text in config.where],
-        **({"answers": False} if config.input else {}),
-        **({"path": config.data} if config.data else {}),
-    )
+    drawn = problems(config)
     backend = forcing.wrap(
         backends.make(config.backend, config.model, given), config.budget_forcing
     )
@@ -197,9 +192,9 @@ def ask(
             "same; give a temperature with --sampling-params, or --n 1"
         )
     if not config.dry_run:
-        try_verifiers(problems, how)
+        try_verifiers(drawn, how)
     return collect(
-        problems,
+        drawn,
         backend,
         _with_extra(chosen.sampling, getattr(backend, "extra_body", {})),
         config.result_dir,
@@ -215,6 +210,26 @@ def ask(
         exact=exact,
         why=chosen.why,
         cancel=cancel,
+    )
+
+
+def problems(config: Config) -> list[Problem]:
+    """Draw the problems that a config asks.
+
+    Raises:
+        UserError: no such task, file, split or problems.
+    """
+    _check(config)
+    limit = config.limit if config.end is None else config.end - config.start
+    return tasks.draw(
+        tasks.of_file(Path(config.input)) if config.input else config.task,
+        config.split,
+        config.seed,
+        config.start,
+        limit,
+        where=[Labelled.parse(text) for text in config.where],
+        **({"answers": False} if config.input else {}),
+        **({"path": config.data} if config.data else {}),
     )
 
 

@@ -21,7 +21,7 @@ from skythought.core import formats, progress, store
 from skythought.core.errors import UserError
 from skythought.core.records import Message, Outcome, Problem, Sampling, Trace, Verdict, trace_id
 from skythought.foreign import Logged
-from skythought.tasks import benchmarks
+from skythought.tasks import benchmarks, reshaping
 
 STAGE = "import"
 
@@ -55,7 +55,8 @@ def run(config: Config) -> dict[str, Any]:
         "format": form,
         "model": config.model,
     }
-    made = [(row, *records(row, config.model)) for row in rows]
+    name = f"{tasks.FILE}{config.input.stem}"  # other logs have other problems of the same ids
+    made = [(row, *records(row, config.model, name)) for row in rows]
     store.claim(config.out, STAGE, identity)
     problems = {problem.id: problem for _, problem, _ in made}
     judged = [(row, trace) for row, _, trace in made if row.correct is not None]
@@ -73,7 +74,7 @@ def run(config: Config) -> dict[str, Any]:
     return counts
 
 
-def records(row: Logged, model: str) -> tuple[Problem, Trace]:
+def records(row: Logged, model: str, task: str = "file:log") -> tuple[Problem, Trace]:
     """Make our records of one logged answer.
 
     Raises:
@@ -83,10 +84,12 @@ def records(row: Logged, model: str) -> tuple[Problem, Trace]:
     asked = [turn for turn in row.messages if turn.role == "user"]
     if not any(isinstance(known.get(name), str) for name in ("problem", "question")) and asked:
         known["problem"] = asked[-1].content
+    if "instruction_id_list" in known:
+        known = reshaping.ifeval({**known, "key": row.id})
     if benchmarks.reference_field(known) is None and benchmarks.tests_of(known) is None:
         known["answer"] = row.answer
     try:
-        problem = benchmarks.problem(known, tasks.FILE + "imported")
+        problem = benchmarks.problem(known, task)
     except (ValueError, msgspec.ValidationError) as error:
         raise UserError(f"{row.where}: {error}") from error
     messages = row.messages or (Message("user", problem.question),)

@@ -56,7 +56,7 @@ def run(config: Config) -> dict[str, Any]:
         UserError: no such folder, not a study, no finished arm, or a file that cannot be read.
     """
     folder = config.out or config.study
-    given = (config.study, *config.more)
+    given = tuple(dict.fromkeys((config.study, *config.more)))
     if any(evaluations.is_one(path) for path in given):
         results, text, page = evaluated(given, folder)
         shown, findings = evaluation_table(results), evaluations.findings(results)
@@ -115,13 +115,19 @@ def evaluated(given: Sequence[Path], folder: Path) -> tuple[dict[str, Any], str,
 
 
 def _distinct(runs: Sequence[evaluations.Run]) -> list[evaluations.Run]:
-    """Name the folder too where a model was asked the same task twice."""
+    """Name the place too where a model was asked the same task twice."""
     times = Counter((run.model, run.task) for run in runs)
     twice = {model for (model, _), n in times.items() if n > 1}
     return [
-        run._replace(model=f"{run.model} ({run.folder.name})") if run.model in twice else run
+        run._replace(model=f"{run.model} ({_place(run)})") if run.model in twice else run
         for run in runs
     ]
+
+
+def _place(run: evaluations.Run) -> str:
+    """Name what holds the folders of one evaluation: of several tasks, their parent."""
+    folder, task = run.folder, run.task.removeprefix("file:").replace("/", "_").replace(":", "_")
+    return str(folder.parent if folder.name == task and folder.parent.name else folder)
 
 
 def _compared(runs: Sequence[evaluations.Run]) -> Iterator[dict[str, Any]]:
@@ -131,7 +137,13 @@ def _compared(runs: Sequence[evaluations.Run]) -> Iterator[dict[str, Any]]:
         base = first.get(run.task)
         if base is None or run.model == base.model:
             continue
-        one, two = answers.read(base.folder), answers.read(run.folder)
+        changed = comparing.changed_problems(
+            answers.problems(base.folder), answers.problems(run.folder)
+        )
+        one, two = (
+            [answer for answer in answers.read(folder) if answer.problem_id not in changed]
+            for folder in (base.folder, run.folder)
+        )
         if {answer.problem_id for answer in one}.isdisjoint(answer.problem_id for answer in two):
             continue  # other problems of the same task
         row = comparing.compare(one, two)

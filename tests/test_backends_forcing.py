@@ -57,6 +57,7 @@ def test_a_thought_goes_on_as_often_as_asked() -> None:
     assert formats.parse(made.text).answer == "It is 5."
     assert made.wasted[1] > 0
     assert made.prompt_tokens == 7
+    assert made.wasted[0] == 14  # two more rounds read the prompt again
     assert [prefill for prefill, _ in model.asked] == [
         "",
         "<think>\none two\n\nWait",

@@ -152,3 +152,12 @@ def test_the_first_difference(same: str, one: str, two: str) -> None:
 
 def test_hostile_text_stays_in_its_cell() -> None:
     assert compare._cell("a|b\n# c <script>") == "a\\|b \\# c \\<script\\>"
+
+
+def test_a_hostile_manifest_stays_text(tmp_path: Path) -> None:
+    a = made(tmp_path, "a", "+" * N)
+    b = made(tmp_path, "b", "+" * N, system_prompt="a\n\n# Hi\n<img src=x>")
+    page = compare.page(compare.comparison(a, b))
+    assert "\n# Hi" not in page
+    assert "<img" not in page.replace("\\<img", "")
+    assert "\\<img" in page

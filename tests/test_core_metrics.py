@@ -148,7 +148,7 @@ def test_mean_intervals() -> None:
     assert metrics.mean_interval([1] * 45 + [0] * 5) == metrics.wilson(45, 50)
     for outcomes in ([1] * 45 + [0] * 5, [0] * 50, [1] * 50):  # seeds that change nothing
         assert metrics.mean_interval([outcomes] * 3) == metrics.wilson(sum(outcomes), 50)
-    assert metrics.mean_interval([[0.5, 0.5]]) == (0.5, 0.5)
+    assert metrics.mean_interval([[0.5, 0.5]]) == metrics.wilson(1, 2)  # nothing to draw from
     rng = np.random.default_rng(2)
     seeds = np.array([[1] * 50, [0] * 50])  # all the luck is in the training
     low, high = metrics.mean_interval(seeds)
@@ -166,7 +166,8 @@ def test_difference() -> None:
     assert back.value == -found.value
     assert back.p == found.p
     same = metrics.difference([[1, 0]], [[1, 0]])
-    assert tuple(same) == (0.0, 0.0, 0.0, 1.0, 0.0)
+    most = metrics.wilson(0, 2)[1]
+    assert tuple(same) == (0.0, -most, most, 1.0, 0.0)
 
 
 def test_the_detectable_difference_is_found_in_80_percent() -> None:

@@ -84,6 +84,7 @@ def test_known_answers_give_the_exact_score(tmp_path: Path) -> None:
             "wrong": statistics.mean(lengths[5:]),
         },
         "at_budget": result["at_budget"],
+        "ungraded": 0,
         "chance": 0.0,
         "inspected": {},
     }

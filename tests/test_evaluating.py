@@ -204,3 +204,35 @@ def test_chance_and_cut_answers_are_told(tmp_path: Path) -> None:
     cut = result | {"truncated": 3, "loops": 1}
     assert any(line.startswith("50% of the answers were cut off") for line in evaluate.remarks(cut))
     assert "1 answer ends in saying the same again and again" in evaluate.remarks(cut)
+
+
+def test_what_has_no_spread_still_has_an_interval() -> None:
+    found = figures.summarize([*marks("a", "+-"), *marks("b", "-+")])
+    assert found["low"] < 0.2 < 0.8 < found["high"]
+    assert found["pass_at"]["1"][1] < 0.2
+
+
+def test_uncounted_tokens_are_no_tokens() -> None:
+    found = figures.summarize([answer("a", 0, "correct", tokens=0)])
+    assert found["mean_tokens"] is found["tokens"]["p95"] is None
+    assert found["at_budget"] == []
+
+
+def test_the_last_task_is_tried_before_the_first_is_asked(tmp_path: Path) -> None:
+    easy = str(tmp_path / "easy.jsonl")
+    with pytest.raises(UserError, match="unknown task 'aime42'"):
+        evaluate.run(config(tmp_path, task=f"{easy},aime42"))
+    assert not (tmp_path / "run").exists()
+    assert evaluate.run(config(tmp_path, task=f"{easy},"))["n"] == 4
+
+
+def test_missing_answers_make_a_score_incomplete(tmp_path: Path) -> None:
+    asked = config(tmp_path, task=str(tmp_path / "easy.jsonl"))
+    assert evaluate.measure(asked)["complete"]
+    verdicts = tmp_path / "run" / "verdicts.jsonl"
+    verdicts.write_text("".join(verdicts.read_text().splitlines(keepends=True)[:-1]))
+    found = evaluate.summary(tmp_path / "run")
+    assert (found["n"], found["ungraded"], found["complete"]) == (3, 1, False)
+    assert "incomplete: 1 answers are missing or not graded" in " ".join(evaluate.remarks(found))
+    assert evaluate.exit_code(found) == 1
+    assert evaluate.exit_code({"easy": evaluate.measure(asked)}) == 0

@@ -214,3 +214,30 @@ def test_formats_are_told_by_names() -> None:
     assert foreign.format_of(Path("samples_gsm8k_x.jsonl")) == "lm-eval"
     assert foreign.format_of(Path("details_gsm8k.parquet")) == "lighteval"
     assert foreign.format_of(Path("results.json")) == "skythought"
+
+
+def test_numbers_of_rows_are_no_metrics(tmp_path: Path) -> None:
+    rows = [sample(n, "2", float(n == 0)) for n in range(3)]
+    for row in rows:
+        del row["metrics"]
+    imported(write(tmp_path / "samples_x.jsonl", *rows), tmp_path / "run")
+    verdicts = store.read(tmp_path / "run" / "verdicts.lm-eval.jsonl", Verdict)
+    assert [v.outcome for v in verdicts] == ["correct", "incorrect", "incorrect"]
+
+
+def test_damaged_logs_are_one_line(tmp_path: Path) -> None:
+    source = write(tmp_path / "samples_x.jsonl", {**sample(1, "2", 1.0), "metrics": 3})
+    with pytest.raises(UserError, match="no log of lm-eval that can be read"):
+        imported(source, tmp_path / "run")
+
+
+def test_a_request_that_failed_once_is_exported_once(tmp_path: Path) -> None:
+    imported(write(tmp_path / "samples_x.jsonl", sample(1, "\\boxed{2}", 1.0)), tmp_path / "run")
+    path = tmp_path / "run" / "traces.jsonl"
+    row = json.loads(path.read_text())
+    failed = {**row, "answer": "", "finish": "error", "error": "busy"}
+    path.write_text(json.dumps(failed) + "\n" + json.dumps(row) + "\n")
+    score.run(score.Config(run_dir=tmp_path / "run"))
+    exporting.run(exporting.Config(run_dir=tmp_path / "run", output=tmp_path / "log.json"))
+    [one] = json.loads((tmp_path / "log.json").read_text())["samples"]
+    assert one["output"]["choices"][0]["message"]["content"] == "\\boxed{2}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,21 @@ def test_nothing_published_is_among_what_was_measured(runs: list[Path], tmp_path
 
 
 def test_the_same_model_twice_is_told_apart(runs: list[Path], tmp_path: Path) -> None:
-    found = report.run(report.Config(study=runs[0], more=(runs[0],), out=tmp_path))
-    assert len(found["runs"]) == 2
-    assert all(model.endswith("(base)") for model in found["models"])
+    copies = [tmp_path / name / "math500" for name in ("greedy", "sampled")]
+    for copy in copies:
+        shutil.copytree(runs[0], copy)
+    found = report.run(report.Config(study=copies[0], more=(*copies, copies[1]), out=tmp_path))
+    assert [model.rpartition("/")[2] for model in found["models"]] == ["greedy)", "sampled)"]
+    assert len(found["comparisons"]) == 1
+
+
+def test_other_problems_of_the_same_ids_are_not_compared(runs: list[Path], tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(runs[1], other)
+    path = other / "problems.jsonl"
+    path.write_text(path.read_text().replace("Write", "Spell"))
+    found = report.run(report.Config(study=runs[0], more=(other,), out=tmp_path))
+    assert found["comparisons"] == []
 
 
 def test_one_run_by_itself(runs: list[Path]) -> None:

@@ -40,6 +40,7 @@ class Draft:
     prompt_tokens: int = 0
     tokens: int = 0  # of the text
     wasted: tuple[int, int] = (0, 0)
+    rounds: int = 0
 
     def asking(self) -> Request:
         """Make the request that goes on from here."""
@@ -54,8 +55,10 @@ class Draft:
         """Take what was said in one round."""
         self.text += made.text
         self.tokens += made.completion_tokens
+        again = made.prompt_tokens if self.rounds else 0  # read once more, and paid
         self.prompt_tokens = self.prompt_tokens or made.prompt_tokens
-        self.wasted = self.wasted[0] + made.wasted[0], self.wasted[1] + made.wasted[1]
+        self.rounds += 1
+        self.wasted = self.wasted[0] + made.wasted[0] + again, self.wasted[1] + made.wasted[1]
 
     def reopen(self, at: int) -> None:
         """Take the end of the thought away and make the model go on."""
@@ -156,7 +159,9 @@ class Forced:
 
 def _completion(draft: Draft, made: Completion, finish: Finish) -> Completion:
     if finish == "error":
-        return made
+        lost = draft.prompt_tokens + draft.wasted[0], draft.tokens + draft.wasted[1]
+        wasted = lost[0] + made.wasted[0], lost[1] + made.wasted[1]
+        return msgspec.structs.replace(made, wasted=wasted)
     return msgspec.structs.replace(
         made,
         text=draft.text,

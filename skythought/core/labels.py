@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from skythought.core.errors import UserError
 
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 FORMS = "FIELD=LOW..HIGH or FIELD=VALUE,VALUE"
 

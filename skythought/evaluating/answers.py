@@ -8,6 +8,7 @@ Traces are read one by one, so memory grows with their number and not with their
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,7 @@ class Answer(NamedTuple):
     tokens: int
     truncated: bool
     loop: bool  # ends in saying the same again and again
+    verifier: str = ""  # name of what graded it
 
     @property
     def right(self) -> bool:
@@ -51,15 +53,18 @@ def read(
     Raises:
         UserError: a line is no record of its kind (named as file:line).
     """
-    verdicts = {v.id: (v.outcome, v.extracted, v.reason) for v in _verdicts(folder)}
+    verdicts = {
+        v.id: (v.outcome, v.extracted, v.reason, sys.intern(v.verifier.partition("@")[0]))
+        for v in _verdicts(folder)
+    }
     found: dict[str, Answer] = {}
     path = folder / "traces.jsonl"
     for trace in shapes.read_traces(path) if path.exists() else ():
         if trace.id not in verdicts:
             found.pop(trace.id, None)
             continue
-        outcome, said, why = verdicts[trace.id]
-        if outcome != "error":
+        outcome, said, why, verifier = verdicts[trace.id]
+        if outcome != "error" and not trace.error:  # of a request that failed once, the other row
             look(trace)
         found[trace.id] = Answer(
             trace.id,
@@ -71,6 +76,7 @@ def read(
             trace.completion_tokens,
             trace.finish == "length",
             bool(loop(f"{trace.thought}\n\n{trace.answer}")),
+            verifier,
         )
     return [*found.values()]
 
@@ -84,6 +90,15 @@ def _verdicts(folder: Path) -> Iterator[Verdict]:
             yield msgspec.convert(row, Verdict)
         except msgspec.ValidationError as error:
             raise UserError(f"{path}:{number}: not a Verdict record: {error}") from error
+
+
+def ungraded(folder: Path) -> int:
+    """Count the answers without a verdict, and the problems without an answer."""
+    verdicts = {v.id for v in _verdicts(folder)}
+    path = folder / "traces.jsonl"
+    rows = [(t.id, t.problem_id) for t in shapes.read_traces(path)] if path.exists() else []
+    open_answers = {key for key, _ in rows} - verdicts
+    return len(open_answers) + len(problems(folder).keys() - {name for _, name in rows})
 
 
 def problems(folder: Path) -> dict[str, Problem]:

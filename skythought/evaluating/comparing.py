@@ -8,7 +8,7 @@ than two intervals side by side (`metrics.difference`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +50,7 @@ def compare(a: Sequence[Answer], b: Sequence[Answer]) -> dict[str, Any]:
         accuracy_a, accuracy_b, difference, low, high, p, detectable: of the common problems, b less
             a, with the 95 % interval and p of `metrics.difference`.
         tokens_a, tokens_b, tokens_difference, tokens_low, tokens_high, tokens_p: mean tokens of an
-            answer, in the same way.
+            answer, in the same way; None where a run does not count them.
         flips: problems whose shares of right answers differ, largest change first.
 
     Raises:
@@ -62,6 +62,7 @@ def compare(a: Sequence[Answer], b: Sequence[Answer]) -> dict[str, Any]:
         raise UserError("the runs have no graded problem in common")
     right = [[_share(group[name]) for name in common] for group in (one, two)]
     tokens = [[_tokens(group[name]) for name in common] for group in (one, two)]
+    counted = all(any(row) for row in tokens)  # some logs do not count them
     found = metrics.difference([right[0]], [right[1]])
     length = metrics.difference([tokens[0]], [tokens[1]])
     flips = [
@@ -82,13 +83,13 @@ def compare(a: Sequence[Answer], b: Sequence[Answer]) -> dict[str, Any]:
         "low": found.low,
         "high": found.high,
         "p": found.p,
-        "detectable": found.detectable,
-        "tokens_a": sum(tokens[0]) / n,
-        "tokens_b": sum(tokens[1]) / n,
-        "tokens_difference": length.value,
-        "tokens_low": length.low,
-        "tokens_high": length.high,
-        "tokens_p": length.p,
+        "detectable": found.detectable or None,  # nothing can be said where none differ
+        "tokens_a": sum(tokens[0]) / n if counted else None,
+        "tokens_b": sum(tokens[1]) / n if counted else None,
+        "tokens_difference": length.value if counted else None,
+        "tokens_low": length.low if counted else None,
+        "tokens_high": length.high if counted else None,
+        "tokens_p": length.p if counted else None,
         "flips": [
             flip._asdict() for flip in sorted(flips, key=lambda f: (-abs(f.b - f.a), f.problem_id))
         ],
@@ -118,21 +119,27 @@ def changed_problems(a: Mapping[str, Any], b: Mapping[str, Any]) -> set[str]:
     }
 
 
-def divergences(a: Path, b: Path) -> list[Divergence]:
+def divergences(a: Path, b: Path, without: Collection[str] = ()) -> list[Divergence]:
     """Find where the answers of two runs to the same problem and sample part.
 
-    Holds the texts of one run.
+    Holds the texts of one run. Failed requests have none; problems in `without` are passed over.
 
     Raises:
         UserError: a line is no trace.
     """
-    texts = {(t.problem_id, t.sample): _text(t) for t in shapes.read_traces(a / "traces.jsonl")}
-    found = []
-    for trace in shapes.read_traces(b / "traces.jsonl"):
+    texts = {(t.problem_id, t.sample): _text(t) for t in _answered(a)}
+    found: dict[tuple[str, int], Divergence] = {}
+    for trace in _answered(b):
         key = trace.problem_id, trace.sample
-        if key in texts:
-            found.append(_part(*key, texts[key], _text(trace)))
-    return found
+        if key in texts and trace.problem_id not in without:
+            found[key] = _part(*key, texts[key], _text(trace))
+    return [*found.values()]
+
+
+def _answered(folder: Path) -> Iterator[Trace]:
+    for trace in shapes.read_traces(folder / "traces.jsonl"):
+        if not trace.error:
+            yield trace
 
 
 def _part(problem_id: str, sample: int, a: str, b: str) -> Divergence:
@@ -178,7 +185,7 @@ def _verifiers(folder: Path) -> list[str]:
 
 
 def _short(value: object) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None else " ".join(str(value).split())
     return text if len(text) < 60 else f"{text[:57]}..."
 
 

@@ -35,7 +35,8 @@ def summarize(
         accuracy, low, high: mean over problems of the share of right answers (avg@n).
         n, problems, no_answer, truncated, errors, mean_tokens, complete.
         pass_at, cons_at: {k: [value, low, high]}, where problems have several samples.
-        tokens: median, p95, right, wrong: of all answers, and means of right and wrong ones.
+        tokens: median, p95, right, wrong: of all answers, and means of right and wrong ones; None
+            where nobody counted them.
         at_budget: [{tokens, accuracy, low, high}]: what is right within so many tokens.
         loops: answers that end in saying the same again and again.
 
@@ -49,6 +50,7 @@ def summarize(
     n = min(map(len, groups.values()))
     value, low, high = share([[a.right for a in group] for group in groups.values()])
     lengths = np.array([a.tokens for a in counted])
+    known = bool(lengths.any())  # some logs do not count tokens
     found: dict[str, Any] = {
         "accuracy": value,
         "low": low,
@@ -58,18 +60,18 @@ def summarize(
         "no_answer": sum(a.outcome == "no_answer" for a in counted),
         "truncated": sum(a.truncated for a in counted),
         "errors": len(answers) - len(counted),
-        "mean_tokens": float(lengths.mean()),
+        "mean_tokens": float(lengths.mean()) if known else None,
         "complete": len(answers) == len(counted),
         "loops": sum(a.loop for a in counted),
         "tokens": {
-            "median": float(np.median(lengths)),
-            "p95": float(np.quantile(lengths, 0.95)),
-            "right": _mean([a.tokens for a in counted if a.right]),
-            "wrong": _mean([a.tokens for a in counted if not a.right]),
+            "median": float(np.median(lengths)) if known else None,
+            "p95": float(np.quantile(lengths, 0.95)) if known else None,
+            "right": _mean([a.tokens for a in counted if a.right]) if known else None,
+            "wrong": _mean([a.tokens for a in counted if not a.right]) if known else None,
         },
         "at_budget": [
             {"tokens": tokens, "accuracy": value, "low": low, "high": high}
-            for tokens in budgets(lengths)
+            for tokens in (budgets(lengths) if known else ())
             for value, low, high in [
                 share([[a.right and a.tokens <= tokens for a in g] for g in groups.values()])
             ]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skythought.core import registry
-from skythought.core.errors import UserError, unknown
+from skythought.core.errors import UserError, first_line, unknown
 from skythought.core.records import Message
 
 FORMATS = {
@@ -67,7 +67,24 @@ def read(path: Path, form: str = "") -> Iterator[Logged]:
     if name not in FORMATS:
         raise unknown("format", name, FORMATS)
     reader: Callable[[Path], Iterator[Logged]] = registry.resolve("format", name, FORMATS)
-    return reader(path)
+    return _guarded(reader(path), path, name)
+
+
+def _guarded(rows: Iterator[Logged], path: Path, name: str) -> Iterator[Logged]:
+    """Turn what a damaged log leads to into one line.
+
+    Raises:
+        UserError: a row cannot be read.
+    """
+    last = "before the first answer"
+    try:
+        for row in rows:
+            last = f"after {row.where}"
+            yield row
+    except (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError) as error:
+        raise UserError(
+            f"{path}: no log of {name} that can be read, {last} ({first_line(error)})"
+        ) from error
 
 
 def conversation(prompt: object) -> tuple[Message, ...]:

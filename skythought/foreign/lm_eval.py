@@ -64,4 +64,4 @@ def _prompt(arguments: Any) -> Any:
 
 
 def _numbers(row: dict[str, Any]) -> list[str]:
-    return [name for name, value in row.items() if isinstance(value, int | float)]
+    return [k for k, value in row.items() if isinstance(value, int | float) and k != "doc_id"]

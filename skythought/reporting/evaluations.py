@@ -73,21 +73,23 @@ def findings(results: dict[str, Any]) -> list[str]:
         )
         said.append(
             f"{told}: {points(row['difference'])} points ({points(row['low'])} to "
-            f"{points(row['high'])}), p {_p(row['p'])}; {100 * row['detectable']:.1f} points would "
-            "be found in 80 % of such comparisons"
+            f"{points(row['high'])}), p {_p(row['p'])}; 80 % of such comparisons would find "
+            f"{_detectable(row)} points"
         )
     for row in results["runs"]:
         if not row["complete"]:
-            said.append(
-                f"{row['folder']} is incomplete: {row['errors']:,} answers could not be had or "
-                "graded"
-            )
+            n = row["errors"] + row["ungraded"]
+            said.append(f"{row['folder']} is incomplete: {n:,} answers could not be had or graded")
         if row["truncated"] * 10 > row["n"]:
             said.append(
                 f"{row['folder']}: {row['truncated'] / row['n']:.0%} of the answers were cut off "
                 "and count as wrong"
             )
     return said
+
+
+def _detectable(row: dict[str, Any]) -> str:
+    return NONE if row["detectable"] is None else f"{100 * row['detectable']:.1f}"
 
 
 def _p(value: float) -> str:
@@ -117,12 +119,12 @@ def text(results: dict[str, Any], folder: Path) -> str:
             cells.append(f"[{_score(row)}]({link}/)" if row else NONE)
         rows.append((markdown.cell(model), *cells))
     for row in results["published"]:
-        shown = (row["scores"].get(_name(task)) for task in tasks)
+        shown = (row["scores"].get(task) for task in tasks)
         cells = [NONE if value is None else f"{value:.1f}" for value in shown]
         rows.append((f"{row['model']} ({published.LABEL})", *cells))
     grid = markdown.grid(heads, rows, "l" + "r" * len(tasks))
     sources = "; ".join(sorted({row["source"] for row in results["published"]}))
-    note = f"\n\nPublished rows: {sources}." if sources else ""
+    note = f"\n\nPublished rows, of all problems of a benchmark: {sources}." if sources else ""
     told = "\n".join(f"* {markdown.cell(line)}" for line in findings(results))
     parts = [f"# Evaluations\n\nAccuracy in percent, with its 95 % interval.\n\n{grid}{note}"]
     if told:
@@ -152,7 +154,7 @@ def tables(results: dict[str, Any]) -> dict[str, list[tuple[str, ...]]]:
                     points(row["difference"]),
                     f"{points(row['low'])} to {points(row['high'])}",
                     p_value(row["p"]),
-                    f"{100 * row['detectable']:.1f}",
+                    _detectable(row),
                     count(row["flips"]),
                 )
                 for row in results["comparisons"]
@@ -253,13 +255,15 @@ def _main(results: dict[str, Any], folder: Path) -> str:
         lines.append(f'<tr><th scope="row">{safe(model)}</th>{cells}</tr>')
     below = []
     for row in results["published"]:
-        shown = [row["scores"].get(_name(task)) for task in tasks]
+        shown = [row["scores"].get(task) for task in tasks]
         cells = pages.cells(*(NONE if v is None else f"{v:.1f}" for v in shown), kind="soft")
         name = f'{safe(row["model"])} <span class="soft">({published.LABEL}; {safe(row["source"])})'
         below.append(f'<tr><th scope="row">{name}</span></th>{cells}</tr>')
     bodies = f"<tbody>{''.join(lines)}</tbody>"
     bodies += f"<tbody>{''.join(below)}</tbody>" if below else ""
     caption = "Accuracy in percent, with its 95 % interval. Each score links to its run folder."
+    if below:
+        caption += " Published rows are of all problems of a benchmark."
     return pages.table(pages.head("model", *map(_name, tasks)), bodies, caption, "Results")
 
 

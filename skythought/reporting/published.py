@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-LABEL = "published, not measured here"
+LABEL = "published, not measured here"  # of all problems of a benchmark
 PAPER = "Li et al. 2025, arXiv 2502.07374, main table"
 ARTICLE = "an article about Li et al. 2025"
 
@@ -37,5 +37,4 @@ ROWS = (
 
 def beside(tasks: list[str]) -> list[Published]:
     """Give the rows that have a score on one of these tasks."""
-    names = {name.removeprefix("file:") for name in tasks}
-    return [row for row in ROWS if names & row.scores.keys()]
+    return [row for row in ROWS if row.scores.keys() & {*tasks}]

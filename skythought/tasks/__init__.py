@@ -172,6 +172,8 @@ def verifier_of(problem: Problem) -> str:
         return PROGRAM_VERIFIER
     if "gym" in problem.extra:
         return GYM_VERIFIER
+    if problem.extra.get("instruction_id_list"):
+        return INSTRUCTION_VERIFIER
     return CHOICE_VERIFIER if problem.extra.get("choices") else FILE_VERIFIER
 
 

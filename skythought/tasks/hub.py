@@ -72,7 +72,7 @@ def _rows(split: str, task: str, dataset: Dataset) -> Iterable[Mapping[str, Any]
             files = [f"hf://datasets/{source}@{revision}/{name}" for name in where]
             builder = ENDINGS[Path(where[0]).suffix]
             rows = datasets.load_dataset(builder, data_files=files, split="train")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise UserError(
             f"task {task!r}: cannot load {source} from the hub ({first_line(error)}); "
             "give a local copy with --data copy.jsonl"
@@ -84,14 +84,23 @@ def _problems(
     rows: Iterable[Mapping[str, Any]], task: str, split: str, dataset: Dataset
 ) -> Iterator[Problem]:
     """Make problems of rows; those without an id are numbered, their order being fixed."""
-    count = 0
+    count = left_out = 0
+    why = ""
     for number, row in enumerate(rows):
         shaped = dataset.reshape({**row}) if dataset.reshape else {**row}
         if shaped is None:
             continue
         key = {} if any(k in shaped for k in IDS) else {"id": f"{task}-{split}-{number}"}
+        try:
+            found = problem({**shaped, **key}, task)
+        except ValueError as error:  # a row without tests, or with an empty box
+            left_out, why = left_out + 1, why or f"row {number}: {error}"
+            continue
         count += 1
-        yield problem({**shaped, **key}, task)
+        yield found
+    if left_out:
+        progress.say(f"{task}: {left_out:,} rows of {dataset.source} are left out; {why}")
+        count += left_out
     expected = (dataset.size or {}).get(split, count)
     if count != expected:
         progress.say(

@@ -135,14 +135,18 @@ def verify(problem: Problem, trace: Trace, verifier: Verifier) -> Verdict:
     Raises:
         UserError: something that the verifier needs is missing here.
     """
-    finding = decided(problem, trace) or _checked(problem, trace, verifier)
+    finding = decided(problem, trace) or checked(problem, trace.answer, verifier)
     return verdict(problem, trace, verifier, finding)
 
 
-def _checked(problem: Problem, trace: Trace, verifier: Verifier) -> Finding:
-    """Check; a check that fails at a row, with whatever, costs that row and not the run."""
+def checked(problem: Problem, answer: str, verifier: Verifier) -> Finding:
+    """Check; a check that fails at a row, with whatever, costs that row and not the run.
+
+    Raises:
+        UserError: as `verify`.
+    """
     try:
-        return verifier.check(problem, trace.answer)
+        return verifier.check(problem, answer)
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - RecursionError and MemoryError are among them
