@@ -71,8 +71,7 @@ def recipes() -> list[Recipe]:
                         epochs=EPOCHS[method],
                     )
                 ).rows
-                # Those that need FSDP come when train has it.
-                if fitting := [r for r in rows if r.fits and r.setup.shards == 1]:
+                if fitting := [r for r in rows if r.fits]:
                     found.append(Recipe(model, method, machine, fitting[0]))
     return found
 

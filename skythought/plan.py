@@ -247,7 +247,7 @@ def predict(config: Config, model: Architecture, machine: Hardware, lengths: Len
     context, longest = flops.mean_context(lengths.tokens), max(lengths.tokens)
     batch = min(config.batch_size, len(lengths.tokens))
     per_step = batch * total / len(lengths.tokens)
-    n_steps = math.ceil(len(lengths.tokens) / config.batch_size) * config.epochs
+    n_steps = len(lengths.tokens) / batch * config.epochs  # the last of an epoch may be smaller
     price = machine.card.price
     rows, shares = [], dict[int, Shares]()
     for setup in setups(config, model, machine):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 import os
 import shutil
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from skythought.training import (
     mask,
     presets,
     quiet,
+    refusals,
     reporters,
     skeleton,
 )
@@ -40,7 +40,7 @@ MICRO_TOKENS = {"cpu": 1024, "cuda": 8192}  # of a forward pass; more make it no
 PLACE_ONLY = (
     *("output_dir", "save_every", "wandb_run", "report_to", "resume"),
     *("show_mask", "eval_task", "eval_limit", "eval_tokens", "micro_batch_size"),
-    *("micro_batch_tokens", "packing", "attention", "price", "dry_run", "look"),
+    *("micro_batch_tokens", "packing", "attention", "price", "dry_run", "look", "sharding"),
 )
 NAMES_ONLY = ("preset",)  # written down; what it stands for decides
 
@@ -109,8 +109,10 @@ class Config:
     """Longest sample in tokens, 16384 where not given; longer ones are cut and counted."""
     gradient_checkpointing: bool = False
     """Save memory by computing activations twice."""
+    sharding: Literal["", "none", "ddp", "fsdp"] = ""
+    """How processes share the model: each holds all (ddp, if not given) or a part (fsdp)."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Type of the weights; auto is float32 on a CPU, bfloat16 on a GPU."""
+    """Type of the weights; auto is bfloat16 for an adapter on a GPU, else float32."""
     save_every: int | None = None
     """Write a checkpoint every so many steps; ten in all where not given, 0 writes none."""
     resume: bool = True
@@ -144,8 +146,8 @@ def run(config: Config) -> dict[str, Any]:
         UserError: a missing extra, model or dataset, data that cannot be trained on, an output
             folder of another run, or a full disk.
     """
-    check(config)
     chosen = hyperparameters(config)
+    refusals.check(config, chosen)
     require("torch", "train")
     require("trl", "train")
     if config.dry_run:
@@ -173,38 +175,6 @@ def run(config: Config) -> dict[str, Any]:
     return {"output_dir": str(folder), **result}
 
 
-def check(config: Config) -> None:
-    """Refuse numbers that cannot be trained with.
-
-    Raises:
-        UserError: one of them; the flag is named.
-    """
-    whole = ("lora_r", "lora_alpha", "batch_size", "max_length", "eval_limit", "eval_tokens")
-    for name in (*whole, "micro_batch_size", "micro_batch_tokens"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name} {value}: give 1 or more")
-    for name in ("lr", "beta", "max_grad_norm", *(() if config.max_steps > 0 else ("epochs",))):
-        value = getattr(config, name)
-        if value is not None and not 0 < value < math.inf:
-            raise UserError(f"--{name} {value:g}: give more than 0")
-    for name in ("warmup", "lora_dropout"):
-        value = getattr(config, name)
-        if value is not None and not 0 <= value < 1:
-            raise UserError(f"--{name} {value:g}: give a share from 0 to below 1")
-    for name in ("weight_decay", "save_every", "seed", "show_mask", "gamma", "price"):
-        value = getattr(config, name)
-        if value is not None and not value >= 0:
-            raise UserError(f"--{name} {value:g}: give 0 or more")
-    if config.packing and hyperparameters(config).objective != "sft":
-        raise UserError("--packing: pairs are padded, not packed; leave it out")
-    for name in ("qlora", "dora", "rslora", "lora_layers"):
-        if hyperparameters(config).full and getattr(config, name):
-            raise UserError(f"--{name} is of an adapter, and all weights are trained; leave it out")
-    if config.lora_layers:
-        adapter.layers(config.lora_layers)
-
-
 def _train(
     config: Config,
     chosen: Hyperparameters,
@@ -217,26 +187,29 @@ def _train(
     import transformers
 
     from skythought import evaluate
-    from skythought.training import attention, memory, preference, sft
+    from skythought.training import attention, memory, preference, sft, sharding
 
     transformers.set_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = config.dtype
-    if dtype == "auto":
-        dtype = "bfloat16" if device == "cuda" else "float32"
+    if dtype == "auto":  # steps of a whole model are too small for bfloat16 to hold
+        dtype = "bfloat16" if device == "cuda" and not chosen.full else "float32"
     model, tokenizer = _load(config, dtype, merged=chosen.full)
     rows: data.Rows | preference.Pairs
     if chosen.objective == "sft":
         rows = data.tokenize(tokenizer, examples, chosen.max_length)
     else:
         rows = preference.tokenize(tokenizer, examples, chosen.max_length)
-    sft.devices()
+    shared = sharding.choose(config.sharding, sft.devices())
+    if shared == "fsdp" and config.eval_task:
+        raise UserError("--eval_task: one process evaluates, and with --sharding fsdp none has all")
     fit = memory.tokens_that_fit(
         model,
         full=chosen.full,
         checkpointing=config.gradient_checkpointing,
         memory=memory.device_memory(),
         r=chosen.lora_r,
+        shards=sft.devices() if shared == "fsdp" else 1,
     )
     packing = config.packing if chosen.objective == "sft" else False
     backend, packed = attention.choose(model, config.attention, packing)
@@ -259,6 +232,7 @@ def _train(
         report_to=reporters.choose(config.report_to, config.wandb_run),
         run_name=config.wandb_run,
         price=config.price,
+        sharding=shared,
         resume=config.resume,
         score=evaluate.scorer(
             config.eval_task, config.eval_limit, config.eval_tokens, tokenizer, folder

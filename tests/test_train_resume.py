@@ -203,14 +203,16 @@ def test_two_processes_train_as_one(tiny_model: Path, tmp_path: Path) -> None:
 def test_a_checkpoint_that_not_all_have_written_is_not_gone_on_from(tmp_path: Path) -> None:
     from skythought.training import checkpoints
 
-    assert checkpoints.last(tmp_path) is None
+    assert checkpoints.last(tmp_path, "none") is None
     for step, whole in ((2, True), (10, True), (12, False)):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         (folder / "trainer_state.json").write_text("{}")
         if whole:
-            (folder / checkpoints.MARK).write_text(json.dumps({"step": step, "of": 10}))
-    assert checkpoints.last(tmp_path) == (tmp_path / "checkpoint-10", True)
+            (folder / checkpoints.MARK).write_text(
+                json.dumps({"step": step, "of": 10, "sharding": "none"})
+            )
+    assert checkpoints.last(tmp_path, "none") == (tmp_path / "checkpoint-10", True)
 
 
 @pytest.mark.slow

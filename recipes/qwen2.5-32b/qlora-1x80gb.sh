@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Qwen2.5-32B-Instruct, QLoRA, on 1xA100-80GB: 67.0 h, $167.55, 54 GiB a device (predicted)
+# Qwen2.5-32B-Instruct, QLoRA, on 1xA100-80GB: 66.7 h, $166.69, 54 GiB a device (predicted)
 # bash recipes/qwen2.5-32b/qlora-1x80gb.sh r1-17k.jsonl [more flags of train]
 set -euo pipefail
 ${LAUNCH:-python} -m skythought train \

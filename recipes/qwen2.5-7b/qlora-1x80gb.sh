@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Qwen2.5-7B-Instruct, QLoRA, on 1xA100-80GB: 16.3 h, $40.67, 21 GiB a device (predicted)
+# Qwen2.5-7B-Instruct, QLoRA, on 1xA100-80GB: 16.2 h, $40.46, 21 GiB a device (predicted)
 # bash recipes/qwen2.5-7b/qlora-1x80gb.sh r1-17k.jsonl [more flags of train]
 set -euo pipefail
 ${LAUNCH:-python} -m skythought train \

@@ -14,6 +14,8 @@ Which backends isolate:
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -60,6 +62,23 @@ def segments_attention(
 
 
 AttentionInterface.register(SEGMENTS, segments_attention)
+
+
+@contextlib.contextmanager
+def padded(model: Any) -> Iterator[None]:
+    """Let a model leave padding out while the block runs, as decoding needs.
+
+    Prompts of unlike length are padded, and `segments` knows only where samples begin.
+    """
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if plain.config._attn_implementation != SEGMENTS:
+        yield
+        return
+    plain.set_attn_implementation("sdpa")
+    try:
+        yield
+    finally:
+        plain.set_attn_implementation(SEGMENTS)
 
 
 def obstacle(model: Any, backend: str) -> str:

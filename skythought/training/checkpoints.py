@@ -15,12 +15,20 @@ import torch
 from transformers import TrainerCallback
 
 from skythought.core import store
+from skythought.core.errors import UserError
 
 MARK = "whole.json"
 
 
 class Keeper(TrainerCallback):  # type: ignore[misc]
-    """Marks a checkpoint when all processes have written it."""
+    """Marks a checkpoint when all processes have written it.
+
+    Args:
+        sharding: how the processes share the model; such checkpoints are of different files.
+    """
+
+    def __init__(self, sharding: str) -> None:
+        self.sharding = sharding
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Wait for the other processes, mark the checkpoint, remove older ones."""
@@ -29,7 +37,7 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
         if not args.should_save:
             return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        mark = {"step": state.global_step, "of": state.max_steps}
+        mark = {"step": state.global_step, "of": state.max_steps, "sharding": self.sharding}
         store.write_whole(folder / MARK, json.dumps(mark) + "\n")
         for other in folder.parent.glob("checkpoint-*"):
             if other != folder:
@@ -43,10 +51,19 @@ class Checkpoint(NamedTuple):
     finished: bool  # it is that of the last step
 
 
-def last(folder: Path) -> Checkpoint | None:
-    """Find the newest whole checkpoint."""
+def last(folder: Path, sharding: str) -> Checkpoint | None:
+    """Find the newest whole checkpoint.
+
+    Raises:
+        UserError: it was written by processes that share the model in another way.
+    """
     marks = [(json.loads(p.read_bytes()), p.parent) for p in folder.glob(f"checkpoint-*/{MARK}")]
     if not marks:
         return None
     mark, found = max(marks, key=lambda one: one[0]["step"])
+    if (mark["sharding"] == "fsdp") != (sharding == "fsdp"):
+        raise UserError(
+            f"{found}: was written with --sharding {mark['sharding']}, and this run has "
+            f"{sharding}; go on as it was begun, or begin again with --no-resume"
+        )
     return Checkpoint(found, mark["step"] >= mark["of"])

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from skythought.core import progress
+from skythought.training import attention
 
 Score = Callable[[int, Any], dict[str, float]]  # (step, model) -> names and values
 
@@ -41,7 +42,8 @@ class Evaluation(TrainerCallback):  # type: ignore[misc]
         quiet, progress.console.quiet = progress.console.quiet, True
         model.eval()
         try:
-            found = self.score(state.global_step, model)
+            with attention.padded(model):
+                found = self.score(state.global_step, model)
         finally:
             model.train()
             progress.console.quiet = quiet

@@ -161,6 +161,8 @@ def tokens_that_fit(
         r: rank of the adapter.
         shards: devices that FSDP splits the model over.
     """
+    import torch
+
     config = model.config.get_text_config()
     fields = {name: getattr(config, name, None) for name in architecture.FIELDS}
     quantized = getattr(model, "is_loaded_in_4bit", False)
@@ -175,7 +177,8 @@ def tokens_that_fit(
         checkpointing=checkpointing,
         shards=shards,
         devices=int(os.environ.get("WORLD_SIZE", "1")),
-        cpu=model.device.type == "cpu" or (model.dtype.itemsize == 4 and not full),
+        # Where it will be trained, not where it was loaded.
+        cpu=not torch.cuda.is_available() or (model.dtype.itemsize == 4 and not full),
     )
     if not quantized:  # experts, or what else the sizes do not tell
         unknown = sum(p.numel() for p in model.parameters()) - sizes.n_params

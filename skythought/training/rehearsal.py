@@ -61,7 +61,7 @@ def rehearse(
         method="full" if chosen.full else "qlora" if config.qlora else "lora",
         r=lora.r,
         checkpointing=config.gradient_checkpointing,
-        shards=n if getattr(config, "sharding", "") == "fsdp" else 1,
+        shards=n if config.sharding == "fsdp" else 1,
         devices=n,
         cpu=on.card.name == hardware.CPU,
     )

@@ -15,7 +15,7 @@ from transformers import TrainingArguments
 from trl import SFTConfig
 
 from skythought.core.errors import UserError
-from skythought.training import checkpoints, rates, reporters
+from skythought.training import checkpoints, rates, reporters, sharding
 from skythought.training.data import Rows
 from skythought.training.interim import Evaluation, Score
 from skythought.training.log import Log
@@ -43,6 +43,7 @@ class Settings:
     save_every: int | None
     report_to: str
     run_name: str
+    sharding: str = "none"  # none, ddp or fsdp
     price: float | None = None  # dollars for an hour of a device
     resume: bool = True  # go on from a checkpoint found in the folder
     score: Score | None = None  # evaluates the model at every checkpoint and at the end
@@ -78,6 +79,7 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
         model=model,
         args=arguments(
             SFTConfig,
+            model,
             settings,
             folder,
             max_length=None,
@@ -126,14 +128,15 @@ def run(
     trainer.callback_handler.callbacks.insert(0, log)  # reporters are told what it adds
     if settings.score is not None:  # before all others, so that they see the scores
         trainer.callback_handler.callbacks.insert(0, Evaluation(settings.score, speaks=writes))
-    trainer.add_callback(checkpoints.Keeper())
-    found = checkpoints.last(folder / "checkpoints") if settings.resume else None
+    trainer.add_callback(checkpoints.Keeper(settings.sharding))
+    found = checkpoints.last(folder / "checkpoints", settings.sharding) if settings.resume else None
     if found and found.finished:
         trainer._run_epoch = lambda **_: None  # it would take one more step
     try:
         trainer.train(resume_from_checkpoint=found and str(found.folder))
     finally:
         log.close()
+    sharding.gather(trainer)
     trainer.model.config.use_cache = use_cache
     trainer.save_model(str(folder))
     if writes:
@@ -142,13 +145,13 @@ def run(
     return log.summary()
 
 
-def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
+def arguments(kind: Any, model: Any, settings: Settings, folder: Path, **own: Any) -> Any:
     """Make the arguments of a trainer: those of all objectives, and its own."""
     import torch
 
     bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     every = 0.1 if settings.save_every is None else settings.save_every  # a share of all steps
-    return kind(
+    made = kind(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps,
@@ -157,12 +160,12 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
         lr_scheduler_type=settings.schedule,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        activation_checkpointing=settings.gradient_checkpointing,
         ddp_find_unused_parameters=False,  # all that are trained are used
         bf16=bf16,
         seed=settings.seed,
         data_seed=settings.seed,
         logging_steps=1,
+        logging_nan_inf_filter=False,  # it would write 0 for a loss that is no number
         save_strategy="steps" if every else "no",
         save_steps=every or 500,
         report_to=settings.report_to,
@@ -170,5 +173,10 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
         run_name=settings.run_name or None,
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        **sharding.arguments(
+            settings.sharding, model, checkpointing=settings.gradient_checkpointing
+        ),
         **own,
     )
+    sharding.on_cpus(made)
+    return made

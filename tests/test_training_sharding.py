@@ -1,0 +1,109 @@
+"""skythought/training/sharding.py: two processes train as one, whole models or in pieces."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from forked_runs import run_all
+from test_train_resume import steps, weights
+
+from skythought.core.errors import UserError
+
+torch: Any = pytest.importorskip("torch", reason="needs skythought[train]")
+pytest.importorskip("trl", reason="needs skythought[train]")
+
+METHODS: dict[str, dict[str, Any]] = {
+    "lora": {"lora_r": 4, "lr": 1e-2},
+    "full": {"full": True, "lr": 1e-3},
+    "full, tied": {"full": True, "lr": 1e-3},
+    "lora, checkpointing": {"lora_r": 4, "lr": 1e-2, "gradient_checkpointing": True},
+    "full, checkpointing": {"full": True, "lr": 1e-3, "gradient_checkpointing": True},
+    "simpo": {"objective": "simpo", "lora_r": 4, "lr": 1e-2},
+    "simpo, full": {"objective": "simpo", "full": True, "lr": 1e-3},
+    "dpo": {"objective": "dpo", "lora_r": 4, "lr": 1e-2},
+    "dpo, full": {"objective": "dpo", "full": True, "lr": 1e-3},
+}
+QUICK = ("lora", "full", "simpo")
+SLOW = [pytest.param(m, marks=pytest.mark.slow) for m in METHODS if m not in QUICK]
+KINDS = {"one": (1, ""), "ddp": (2, "ddp"), "fsdp": (2, "fsdp")}
+
+
+@pytest.fixture(scope="module")
+def tied_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the tiny model with one matrix for input and output."""
+    import transformers
+
+    folder = tmp_path_factory.mktemp("models") / "tied"
+    config = transformers.AutoConfig.from_pretrained(tiny_model)
+    config.tie_word_embeddings = True
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    model.save_pretrained(folder)
+    transformers.AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("method", [*QUICK, *SLOW])
+def test_two_processes_train_as_one(
+    method: str, tiny_model: Path, tied_model: Path, tmp_path: Path
+) -> None:
+    """The same losses, the same weights in the same files, whoever holds what."""
+    dataset = tmp_path / "data.jsonl"
+    rows = [
+        {"problem": f"what is {i} plus {j}?", "response": f"wait, {i + j}."}
+        for i in range(4)
+        for j in range(6)
+    ]
+    if METHODS[method].get("objective"):
+        rows = [{**row, "chosen": row["response"][6:], "rejected": row["response"]} for row in rows]
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def job(name: str) -> dict[str, Any]:
+        processes, sharding = KINDS[name]
+        values = {
+            "base_model": str(tied_model if "tied" in method else tiny_model),
+            "dataset": dataset,
+            "output_dir": tmp_path / name,
+            "batch_size": 8,
+            "micro_batch_size": 2,
+            "max_steps": 3,
+            "warmup": 0.0,
+            "save_every": 2,
+            "sharding": sharding,
+            **METHODS[method],
+        }
+        return {"values": values, "processes": processes}
+
+    assert run_all([job(name) for name in KINDS]) == [0, 0, 0]
+    expected, tensors = steps(tmp_path / "one"), weights(tmp_path / "one")
+    assert len(expected) == 3
+    for name in ("ddp", "fsdp"):
+        found = steps(tmp_path / name)
+        assert [row["tokens"] for row in found] == [row["tokens"] for row in expected]
+        for key in set(expected[0]) - {"tokens"}:
+            numbers = [[row[key] for row in rows] for rows in (found, expected)]
+            assert numbers[0] == pytest.approx(numbers[1], rel=1e-3, abs=2e-5), (name, key)
+        files = [sorted(p.name for p in (tmp_path / n).iterdir()) for n in (name, "one")]
+        assert files[0] == files[1]
+        after = weights(tmp_path / name)
+        assert after.keys() == tensors.keys()
+        for key, tensor in tensors.items():
+            assert after[key].dtype == tensor.dtype
+            assert torch.allclose(after[key], tensor, atol=1e-4), (name, key)
+        assert json.loads((tmp_path / name / "manifest.json").read_text())["done"] is True
+
+
+def test_what_cannot_be_shared_is_refused() -> None:
+    from skythought.training import sharding
+
+    assert [sharding.choose("", n) for n in (1, 2)] == ["none", "ddp"]
+    assert sharding.choose("fsdp", 8) == "fsdp"
+    for asked in ("ddp", "fsdp"):
+        with pytest.raises(UserError, match=f"--sharding {asked} shares .* start it with torchrun"):
+            sharding.choose(asked, 1)
+    with pytest.raises(UserError, match="--sharding none is for one process, and these are 2"):
+        sharding.choose("none", 2)
