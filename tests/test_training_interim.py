@@ -79,3 +79,25 @@ def test_a_task_that_is_not_there_is_told_before_training(config: Any, tmp_path:
     with pytest.raises(UserError, match="unknown task 'toll_raods'"):
         train.run(config("none", eval_task="toll_raods"))
     assert not (tmp_path / "none").exists()
+
+
+def test_padding_is_left_out_while_answers_are_made(tiny_model: Path) -> None:
+    """Prompts of unlike length are padded, which the attention of packed rows does not know."""
+    import transformers
+
+    from skythought.training import attention
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+    attention.use(model, attention.SEGMENTS)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    padded = torch.tensor([[1, 1, 1, 5, 6, 7, 8]])
+    places = {"position_ids": torch.tensor([[0, 0, 0, 0, 1, 2, 3]])}
+    mask = torch.tensor([[0, 0, 0, 1, 1, 1, 1]])
+    with torch.no_grad(), attention.padded(model):
+        alone = model(ids).logits[0, -1]
+        beside = model(padded, attention_mask=mask, **places).logits[0, -1]
+    assert torch.allclose(alone, beside, atol=1e-4)
+    assert model.config._attn_implementation == attention.SEGMENTS
+    with torch.no_grad():
+        wrong = model(padded, attention_mask=mask, **places).logits[0, -1]
+    assert not torch.allclose(alone, wrong, atol=1e-4)

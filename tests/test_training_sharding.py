@@ -90,7 +90,9 @@ def test_two_processes_train_as_one(
         files = [sorted(p.name for p in (tmp_path / n).iterdir()) for n in (name, "one")]
         assert files[0] == files[1]
         after = weights(tmp_path / name)
-        assert after.keys() == tensors.keys()
+        extra = after.keys() - tensors.keys()  # a tied matrix may be written under both its names
+        assert after.keys() >= tensors.keys()
+        assert extra <= ({"lm_head.weight"} if "tied" in method else set())
         for key, tensor in tensors.items():
             assert after[key].dtype == tensor.dtype
             assert torch.allclose(after[key], tensor, atol=1e-4), (name, key)

@@ -142,7 +142,7 @@ def fit(
         own |= {"loss_type": "simpo", "cpo_alpha": 0.0, "simpo_gamma": objective.gamma}
         trainer: Any = SimPOTrainer(
             model=model,
-            args=sft.arguments(CPOConfig, model, settings, folder, **own),
+            args=sft.arguments(CPOConfig, settings, folder, **own),
             train_dataset=Dataset.from_dict(columns),
             processing_class=tokenizer,
         )
@@ -151,7 +151,7 @@ def fit(
         trainer = _DPOTrainer(
             model=model,
             ref_model=None if adapted else copy.deepcopy(model),
-            args=sft.arguments(DPOConfig, model, settings, folder, **own),
+            args=sft.arguments(DPOConfig, settings, folder, **own),
             train_dataset=Dataset.from_dict(columns),
             processing_class=tokenizer,
         )

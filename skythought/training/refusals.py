@@ -43,9 +43,8 @@ def check(config: Any, chosen: Hyperparameters) -> None:
         raise UserError("--packing: pairs are padded, not packed; leave it out")
     if config.seed > MOST_SEED:
         raise UserError(f"--seed {config.seed}: give at most {MOST_SEED}")
-    own = ("qlora", "dora", "rslora", "lora_layers", "lora_r", "lora_alpha", "lora_dropout")
-    for name in own if chosen.full else ():
-        if getattr(config, name):
+    for name in ("qlora", "dora", "rslora", "lora_layers"):
+        if chosen.full and getattr(config, name):
             raise UserError(f"--{name} is of an adapter, and all weights are trained; leave it out")
     if config.lora_layers:
         adapter.layers(config.lora_layers)

@@ -79,7 +79,6 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
         model=model,
         args=arguments(
             SFTConfig,
-            model,
             settings,
             folder,
             max_length=None,
@@ -145,7 +144,7 @@ def run(
     return log.summary()
 
 
-def arguments(kind: Any, model: Any, settings: Settings, folder: Path, **own: Any) -> Any:
+def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
     """Make the arguments of a trainer: those of all objectives, and its own."""
     import torch
 
@@ -173,9 +172,7 @@ def arguments(kind: Any, model: Any, settings: Settings, folder: Path, **own: An
         run_name=settings.run_name or None,
         disable_tqdm=True,
         dataloader_pin_memory=False,
-        **sharding.arguments(
-            settings.sharding, model, checkpointing=settings.gradient_checkpointing
-        ),
+        **sharding.arguments(settings.sharding, checkpointing=settings.gradient_checkpointing),
         **own,
     )
     sharding.on_cpus(made)

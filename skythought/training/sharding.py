@@ -30,13 +30,13 @@ def choose(asked: str, n_processes: int) -> str:
     return asked or ("ddp" if n_processes > 1 else "none")
 
 
-def arguments(sharding: str, model: Any, *, checkpointing: bool) -> dict[str, Any]:
-    """Give what the trainer is told: where to shard, and who computes activations twice.
+def arguments(sharding: str, *, checkpointing: bool) -> dict[str, Any]:
+    """Give what the trainer is told: where to shard, and whether activations are computed twice.
 
-    FSDP's own way gathers weights once less, but draws dropout anew the second time.
+    Transformers computes them twice, not FSDP: FSDP's own way renames the modules, and an adapter
+    is saved by their names.
     """
-    own = checkpointing and sharding == "fsdp" and not _drops(model)
-    plain = {"activation_checkpointing": checkpointing and not own}
+    plain: dict[str, Any] = {"activation_checkpointing": checkpointing}
     if sharding != "fsdp":
         return plain
     return plain | {
@@ -46,18 +46,8 @@ def arguments(sharding: str, model: Any, *, checkpointing: bool) -> dict[str, An
             # Checkpoints in pieces: gathered, the optimizer's state may not fit into one machine.
             "state_dict_type": "SHARDED_STATE_DICT",
             "cpu_ram_efficient_loading": True,  # on to the device goes a part of the first one's
-            "activation_checkpointing": own,
         },
     }
-
-
-def _drops(model: Any) -> bool:
-    """Say whether a model has dropout."""
-    if getattr(model.config.get_text_config(), "attention_dropout", 0):
-        return True
-    return any(
-        getattr(module, "p", 0) for module in model.modules() if "Dropout" in str(type(module))
-    )
 
 
 def on_cpus(arguments: Any) -> None:
