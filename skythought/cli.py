@@ -125,6 +125,7 @@ def _tidy() -> Iterator[None]:
     def end(number: int, _: object) -> None:
         sys.exit(128 + number)
 
+    end.gives_way = True  # type: ignore[attr-defined]  # to who has something to wait for
     signal.signal(signal.SIGTERM, end)
     try:
         yield

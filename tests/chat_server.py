@@ -140,7 +140,7 @@ def traces(folder: Path) -> list[Trace]:
 
 
 def command(made: Any) -> list[str]:
-    flags = {k: v for k, v in vars(made).items() if v not in ("", None, False)}
+    flags = {k: v for k, v in vars(made).items() if v not in ("", None, False, ())}
     words = [w for k, v in flags.items() for w in (f"--{k.replace('_', '-')}", str(v))]
     return [sys.executable, "-m", "skythought", "generate", *words]
 

@@ -139,7 +139,9 @@ class _CtrlC:
     def __enter__(self) -> _CtrlC:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
+                now = signal.getsignal(number)
+                plain = now in (signal.default_int_handler, signal.SIG_DFL)
+                if plain or getattr(now, "gives_way", False):  # that of the command line
                     self.before[number] = signal.signal(number, self.press)
         return self
 
