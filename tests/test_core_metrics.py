@@ -166,8 +166,7 @@ def test_difference() -> None:
     assert back.value == -found.value
     assert back.p == found.p
     same = metrics.difference([[1, 0]], [[1, 0]])
-    most = metrics.wilson(0, 2)[1]
-    assert tuple(same) == (0.0, -most, most, 1.0, 0.0)
+    assert tuple(same) == (0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 def test_the_detectable_difference_is_found_in_80_percent() -> None:

@@ -67,9 +67,7 @@ def mean_interval(outcomes: ArrayLike, seed: int = 0) -> tuple[float, float]:
 def difference(a: ArrayLike, b: ArrayLike, seed: int = 0) -> Difference:
     """Compare two arms, both (S, P), problem by problem and seed by seed.
 
-    The interval is a bootstrap over seeds and problems; where all differences are equal, what
-    Wilson's leaves open of a share of 0 is put around them. With one seed it holds no luck in
-    training.
+    The interval is a bootstrap over seeds and problems. With one seed it holds no luck in training.
     With 3 seeds and 500 problems it held the truth in 98 to 99 % of simulated studies where two
     trainings of an arm differ by 2 points (one standard deviation) or less, in 92 % at 3 points and
     in 88 % at 5: three seeds do not show all the luck there is. p is a sign-flip permutation test
@@ -85,9 +83,6 @@ def difference(a: ArrayLike, b: ArrayLike, seed: int = 0) -> Difference:
         raise ValueError(f"arms of different shapes cannot be paired: {x.shape} and {y.shape}")
     d = y - x
     low, high = _bootstrap(d, seed)
-    if (d == d[0, 0]).all():  # nothing to draw from: what n problems without exception leave open
-        most = wilson(0, d.shape[1])[1]
-        low, high = float(d[0, 0]) - most, float(d[0, 0]) + most
     per_problem = d.mean(0)
     spread = float(per_problem.std(ddof=1)) if per_problem.size > 1 else 0.0
     detectable = (Z_95 + Z_POWER_80) * spread / math.sqrt(max(1, per_problem.size))

@@ -63,7 +63,7 @@ def compare(a: Sequence[Answer], b: Sequence[Answer]) -> dict[str, Any]:
     right = [[_share(group[name]) for name in common] for group in (one, two)]
     tokens = [[_tokens(group[name]) for name in common] for group in (one, two)]
     counted = all(any(row) for row in tokens)  # some logs do not count them
-    found = metrics.difference([right[0]], [right[1]])
+    found = _opened(metrics.difference([right[0]], [right[1]]), len(common))
     length = metrics.difference([tokens[0]], [tokens[1]])
     flips = [
         Flip(name, x, y, _said(one[name]), _said(two[name]))
@@ -94,6 +94,18 @@ def compare(a: Sequence[Answer], b: Sequence[Answer]) -> dict[str, Any]:
             flip._asdict() for flip in sorted(flips, key=lambda f: (-abs(f.b - f.a), f.problem_id))
         ],
     }
+
+
+def _opened(found: metrics.Difference, n: int) -> metrics.Difference:
+    """Widen an interval that has nothing to draw from: n problems with one and the same change.
+
+    By what Wilson's interval leaves open of a share of 0.
+    """
+    if found.low < found.high:
+        return found
+    most = metrics.wilson(0, n)[1]
+    low, high = max(-1.0, found.value - most), min(1.0, found.value + most)
+    return found._replace(low=low, high=high)
 
 
 def differences(a: Path, b: Path) -> list[str]:
