@@ -195,11 +195,12 @@ def _train(
     if dtype == "auto":  # steps of a whole model are too small for bfloat16 to hold
         dtype = "bfloat16" if device == "cuda" and not chosen.full else "float32"
     model, tokenizer = _load(config, dtype, merged=chosen.full)
+    stops = hf.stop_ids(model.generation_config, tokenizer)
     rows: data.Rows | preference.Pairs
     if chosen.objective == "sft":
-        rows = data.tokenize(tokenizer, examples, chosen.max_length)
+        rows = data.tokenize(tokenizer, examples, chosen.max_length, stops)
     else:
-        rows = preference.tokenize(tokenizer, examples, chosen.max_length)
+        rows = preference.tokenize(tokenizer, examples, chosen.max_length, stops)
     shared = sharding.choose(config.sharding, sft.devices())
     if shared == "fsdp" and config.eval_task:
         raise UserError("--eval_task: one process evaluates, and with --sharding fsdp none has all")
@@ -212,13 +213,19 @@ def _train(
         shards=sft.devices() if shared == "fsdp" else 1,
     )
     packing = config.packing if chosen.objective == "sft" else False
+    if fit is not None and (longest := rows.longest) > fit and is_main():
+        progress.say(
+            f"warning: the longest sample has {longest:,} tokens, and {fit:,} are thought to fit "
+            "into a pass; should memory run out, lower --max_length or give "
+            "--gradient_checkpointing"
+        )
     backend, packed = attention.choose(model, config.attention, packing)
     attention.use(model, backend)
     settings = sft.Settings(
         epochs=chosen.epochs,
         max_steps=config.max_steps,
         batch_size=chosen.batch_size,
-        micro_tokens=config.micro_batch_tokens or min(fit, MICRO_TOKENS[device]),
+        micro_tokens=config.micro_batch_tokens or min(fit or 1, MICRO_TOKENS[device]),
         micro_samples=config.micro_batch_size,
         packed=packed,
         lr=chosen.lr,
@@ -245,7 +252,7 @@ def _train(
             tokenizer,
             examples,
             rows,
-            stops=hf.stop_ids(model.generation_config, tokenizer),
+            stops=stops,
             embeddings=model.get_input_embeddings().weight.shape[0],
         )
         lint.tell(report, config.dataset)
@@ -266,7 +273,7 @@ def _train(
             f"{rows.truncated} of {len(examples)} samples cut at {chosen.max_length} tokens, "
             f"{rows.dropped} left out because {rows.why_dropped}"
         )
-    with reporters.places(settings.report_to, folder):
+    with reporters.places(settings.report_to, folder), quiet.full_device(settings.micro_tokens):
         if isinstance(rows, data.Rows):
             result = sft.fit(model, tokenizer, rows, settings, folder)
         else:

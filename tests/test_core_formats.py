@@ -250,14 +250,14 @@ def test_a_completion_goes_on_in_a_thought_that_the_prompt_opens(
             "<|assistant|>{% endif %}", f"<|assistant|>{opens}{{% endif %}}"
         ),
     )
-    text = formats.prompt_text(opening, ASK) + formats.completion_text(opening, ASK, TAUGHT)
+    text = formats.prompt_text(opening, ASK) + formats.completion_text(opening, ASK, TAUGHT)[0]
     assert text == (
         f"<|user|>what is 3 plus 4?<|assistant|><think>\n{THOUGHT}\n</think>\n\n{ANSWER}<|end|>"
     )
     assert formats.parse(text.partition("<|assistant|>")[2].removesuffix("<|end|>")) == (
         *(THOUGHT, ANSWER, True),
     )
-    bare = formats.completion_text(opening, ASK, formats.teach("", "7"))
+    bare = formats.completion_text(opening, ASK, formats.teach("", "7"))[0]
     assert bare.strip() == "</think>\n\n7<|end|>"
 
 
@@ -275,7 +275,7 @@ def test_an_empty_thought_of_the_template_is_not_learned(shown: str, tokenizer: 
         "<think>\n\n</think>\n\n{% endif %}",
     ).replace("<|assistant|>{% endif %}", f"<|assistant|>{shown}{{% endif %}}")
     qwen = with_template(tokenizer, added)
-    assert formats.completion_text(qwen, ASK, TAUGHT) == TAUGHT + "<|end|>"
+    assert formats.completion_text(qwen, ASK, TAUGHT)[0] == TAUGHT + "<|end|>"
     assert formats.prompt_text(qwen, ASK).endswith("<|assistant|>" + shown)
 
 

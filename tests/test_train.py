@@ -329,6 +329,19 @@ def test_cut_samples_are_told(
     assert "1 of 8 samples cut at 40 tokens, 1 left out because" in capsys.readouterr().err
 
 
+def test_a_sample_that_may_not_fit_is_told(
+    config: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from skythought.training import memory
+
+    train.run(config(max_steps=1))
+    assert "thought to fit" not in capsys.readouterr().err
+    monkeypatch.setattr(memory, "device_memory", lambda: 0)
+    train.run(config(max_steps=1, resume=False))
+    said = " ".join(capsys.readouterr().err.split())
+    assert "tokens, and 0 are thought to fit into a pass; should memory run out, lower" in said
+
+
 def test_the_loss_mask_is_shown_first(config: Any, capsys: pytest.CaptureFixture[str]) -> None:
     train.run(config(max_steps=1))
     said = " ".join(capsys.readouterr().err.split())

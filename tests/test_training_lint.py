@@ -44,6 +44,21 @@ BRACKETS = (
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content }} "
     "{{ eos_token }}{% else %}[INST] {{ m.content }} [/INST]{% endif %}{% endfor %}"
 )
+GEMMA = (
+    "{{ bos_token }}{% for m in messages %}"
+    "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
+    "{{ m.content | trim }}<end_of_turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+PHI = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% else %}{{ eos_token }}{% endif %}"
+)
+# family -> (template, begin, end of a conversation, end of a turn, special tokens)
+TWO_ENDS = {
+    "Gemma": (GEMMA, "<bos>", "<eos>", "<end_of_turn>", ("<start_of_turn>", "<end_of_turn>")),
+    "Phi": (PHI, None, "<|endoftext|>", "<|end|>", ("<|user|>", "<|assistant|>", "<|end|>")),
+}
 # family -> (template, begin, end of a turn, special tokens, whether the prompt opens a thought)
 FAMILIES = {
     "SmolLM2, Qwen2.5": (CHATML, None, "<|im_end|>", ("<|im_start|>",), False),
@@ -115,6 +130,28 @@ def test_families_of_templates(family: str) -> None:
         assert ids[-1] == labels[-1] == tokenizer.eos_token_id
         assert "<think>" not in learned
         assert formats.prompt_text(tokenizer, example.messages).endswith("<think>\n") == opens
+
+
+@pytest.mark.parametrize("family", TWO_ENDS)
+def test_a_turn_that_ends_otherwise_than_a_conversation(family: str) -> None:
+    template, begin, end, end_of_turn, special = TWO_ENDS[family]
+    tokenizer = make(template, begin, end, special)
+    stops = {tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(end_of_turn)}
+    rows = data.tokenize(tokenizer, EXAMPLES, 1000, stops)
+    report = lint.check(tokenizer, EXAMPLES, rows, stops=stops, embeddings=len(tokenizer))
+    assert report.failures == []
+    assert f"looked at read back as they were taught, ending with {end_of_turn}" in report.facts
+    for example, labels in zip(EXAMPLES, rows.labels, strict=True):
+        learned = tokenizer.decode([t for t in labels if t != data.IGNORED])
+        assert learned == example.completion + end_of_turn
+        rendered = formats.completion_ids(tokenizer, ONE, example.completion, stops)
+        assert tokenizer.decode(rendered) == learned
+    # An end of turn that the completion itself holds is not where it is cut: it is refused.
+    hostile = Example(id="h", trace_id="", messages=ONE, completion=f"It is {end_of_turn} 7.")
+    with_hostile = [*EXAMPLES, hostile]
+    rows = data.tokenize(tokenizer, with_hostile, 1000, stops)
+    report = lint.check(tokenizer, with_hostile, rows, stops=stops, embeddings=len(tokenizer))
+    assert "1 samples hold a token that ends a turn inside" in report.failures[0]
 
 
 def test_a_template_of_the_day_is_warned_of() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ peft = pytest.importorskip("peft")
 
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from skythought.training import architecture, flops, lora, loss, memory  # noqa: E402
+from skythought.core.errors import UserError  # noqa: E402
+from skythought.training import architecture, flops, lora, loss, memory, quiet  # noqa: E402
 from skythought.training.memory import Setup  # noqa: E402
 
 SIZES = {
@@ -148,10 +150,40 @@ def test_a_pass_that_fits_is_the_largest_one() -> None:
     assert memory.fit_tokens(setup, 2**20) == 0
 
 
-def test_a_model_that_tells_no_sizes_is_given_a_sample_at_a_time() -> None:
+def test_nothing_is_said_of_a_model_that_tells_no_sizes() -> None:
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(
             transformers.AutoConfig.for_model("mamba", num_hidden_layers=1, vocab_size=50)
         )
     told = memory.tokens_that_fit(model, full=False, checkpointing=False, memory=2**36)
-    assert told == 1
+    assert told is None
+
+
+def test_what_a_container_may_use_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit, none = tmp_path / "memory.max", tmp_path / "none"
+    monkeypatch.setattr(memory, "GROUP_LIMITS", (none,))
+    whole = memory.device_memory()
+    monkeypatch.setattr(memory, "GROUP_LIMITS", (limit, none))
+    limit.write_text("max\n")
+    assert memory.device_memory() == whole
+    limit.write_text("1073741824\n")
+    assert memory.device_memory() == 2**30
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert memory.device_memory() == 2**29
+
+
+def test_full_memory_is_told_in_one_line() -> None:
+    with (
+        pytest.raises(
+            UserError, match=r"out of memory with 4,096 tokens in a forward pass: .*; gi"
+        ),
+        quiet.full_device(4096),
+    ):
+        torch.empty(2**60, dtype=torch.uint8)
+    with (
+        pytest.raises(UserError, match=r"with 9 tokens .*: CUDA out of memory\. Tried to allocate"),
+        quiet.full_device(9),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore")
+    with pytest.raises(RuntimeError, match="shapes"), quiet.full_device(9):
+        torch.empty(2, 3) @ torch.empty(2, 3)

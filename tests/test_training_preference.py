@@ -239,7 +239,7 @@ def test_an_adapter_is_trained_on(
     assert told in " ".join(capsys.readouterr().err.split())
     first = rows_of(tmp_path / "out")[0]
     if objective == "sft":  # begins at the loss the student ended with, not at that of the base
-        assert first["loss"] < 0.7 * rows_of(tmp_path / "student")[0]["loss"]
+        assert first["loss"] < 0.5 * rows_of(tmp_path / "student")[0]["loss"]
     if objective == "dpo":  # compared with the student, not with the base
         assert (first["loss"], first["margin"]) == pytest.approx((math.log(2), 0), abs=1e-5)
     kind = json.loads((tmp_path / "out" / "adapter_config.json").read_text())

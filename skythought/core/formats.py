@@ -25,7 +25,7 @@ closing tag would be read as ended there.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from skythought.core.errors import UserError
@@ -256,38 +256,59 @@ class Rendered(NamedTuple):
     offsets: list[tuple[int, int]] | None  # of every token in the text; None where unknown
 
 
-def completion_ids(tokenizer: Any, messages: Sequence[Message], completion: str) -> list[int]:
+def completion_ids(
+    tokenizer: Any, messages: Sequence[Message], completion: str, stops: Collection[int] = ()
+) -> list[int]:
     """Give the ids of `render_completion`."""
-    return render_completion(tokenizer, messages, completion).ids
+    return render_completion(tokenizer, messages, completion, stops).ids
 
 
-def render_completion(tokenizer: Any, messages: Sequence[Message], completion: str) -> Rendered:
+def render_completion(
+    tokenizer: Any, messages: Sequence[Message], completion: str, stops: Collection[int] = ()
+) -> Rendered:
     """Render what the assistant says after `prompt_ids`, up to the token that ends its turn.
 
-    That token is the last id given back: it is learned too.
+    That token is the last id given back: it is learned too. It is the first of `stops` that the
+    template writes behind the completion: Gemma and Phi end a turn with one token and a
+    conversation with another. Where it writes none of them it is the tokenizer's `eos_token_id`.
+
+    Args:
+        tokenizer: of the model, with its chat template.
+        messages: what the assistant answers to.
+        completion: what it says, without what the template puts around it.
+        stops: ids at which an engine ends a turn, beside the `eos_token_id`.
 
     Raises:
         UserError: as `completion_text`.
     """
-    text = completion_text(tokenizer, messages, completion)
+    text, end = completion_text(tokenizer, messages, completion)
     located = bool(getattr(tokenizer, "is_fast", False))
     read = tokenizer(text, add_special_tokens=False, return_offsets_mapping=located)
     ids: list[int] = read["input_ids"]
     offsets: list[tuple[int, int]] | None = read["offset_mapping"] if located else None
-    if tokenizer.eos_token_id in ids:
-        last = len(ids) - ids[::-1].index(tokenizer.eos_token_id)
+    known = {*stops, tokenizer.eos_token_id}
+    # A stop is a special token, at which texts are cut: what follows is read alike in both.
+    behind = tokenizer(end, add_special_tokens=False)["input_ids"]
+    at = next((i for i, token in enumerate(behind) if token in known), len(behind))
+    last = len(ids) - len(behind) + at + 1
+    if 0 < last <= len(ids) and ids[last - 1] == behind[at]:
         return Rendered(ids[:last], text, offsets and offsets[:last])
     return Rendered(
         [*ids, tokenizer.eos_token_id], text, offsets and [*offsets, (len(text), len(text))]
     )
 
 
-def completion_text(tokenizer: Any, messages: Sequence[Message], completion: str) -> str:
+def completion_text(
+    tokenizer: Any, messages: Sequence[Message], completion: str
+) -> tuple[str, str]:
     """Write what the assistant says after `prompt_text`, and what the template puts behind it.
 
     Only the end of the turn is the template's. A completion that the template rendered itself may
     have lost its thought (R1, QwQ) or been given an empty one (Qwen3), which inference never sees.
     Where the prompt opens a thought, the completion goes on inside it.
+
+    Returns:
+        The text, and the part of it that the template puts behind.
 
     Raises:
         UserError: the template writes something else before an answer than its generation prompt.
@@ -306,8 +327,8 @@ def completion_text(tokenizer: Any, messages: Sequence[Message], completion: str
             "chat_template.jinja in which an answer begins where the prompt ended"
         )
     if opened and not opened["closed"]:
-        return ("" if prompt.endswith("\n") else "\n") + inside_thought(completion) + end
-    return between + completion + end
+        return ("" if prompt.endswith("\n") else "\n") + inside_thought(completion) + end, end
+    return between + completion + end, end
 
 
 def inside_thought(completion: str) -> str:

@@ -83,8 +83,6 @@ def adapt(model: Any, lora: Lora) -> Any:
         use_dora=lora.dora,
         use_rslora=lora.rslora,
     )
-    if getattr(model, "is_loaded_in_4bit", False):
-        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     try:
         return peft.get_peft_model(model, settings)
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,11 @@ class Rows(NamedTuple):
     def n_tokens(self) -> int:
         """Count all tokens."""
         return sum(map(len, self.input_ids))
+
+    @property
+    def longest(self) -> int:
+        """Count the tokens of the longest sample."""
+        return max(map(len, self.input_ids))
 
     @property
     def n_rows(self) -> int:
@@ -76,8 +81,16 @@ def from_hub(name: str) -> list[Example]:
             raise UserError(str(error).replace(str(path), f"{name} row")) from error
 
 
-def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Rows:
+def tokenize(
+    tokenizer: Any, examples: Iterable[Example], max_length: int, stops: Collection[int] = ()
+) -> Rows:
     """Tokenize examples with the model's own template; the loss is on the completion and its end.
+
+    Args:
+        tokenizer: of the model, with its chat template.
+        examples: demonstrations.
+        max_length: tokens at which a sample is cut.
+        stops: ids at which an engine ends a turn; of these one is learned behind a completion.
 
     Raises:
         UserError: no examples, or none of which anything is left after cutting at `max_length`;
@@ -96,7 +109,7 @@ def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Ro
                 "the dataset holds preference pairs; train on them with --objective simpo or dpo"
             )
         prompt = formats.prompt_ids(tokenizer, example.messages)
-        rendered = formats.render_completion(tokenizer, example.messages, example.completion)
+        rendered = formats.render_completion(tokenizer, example.messages, example.completion, stops)
         completion = rendered.ids
         if len(prompt) >= max_length:
             dropped += 1

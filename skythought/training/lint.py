@@ -77,11 +77,13 @@ def check(
                 f"{len(wrong)} of {len(looked)} samples {what}; the first is {wrong[0]}"
             )
     n_learned = sum(map(len, learned))
+    ends = sorted({learned[i][-1] for i in whole}) or [tokenizer.eos_token_id]
+    ending = " or ".join(tokenizer.convert_ids_to_tokens(ends))
     facts = (
         f"lint: {len(rows.input_ids):,} samples, {rows.n_tokens:,} tokens, "
         f"{n_learned / rows.n_tokens:.0%} of them learned, the longest "
         f"{max(map(len, rows.input_ids)):,}; {len(looked) - len(wrong_texts)} of {len(looked)} "
-        f"looked at read back as they were taught, ending with {tokenizer.eos_token}"
+        f"looked at read back as they were taught, ending with {ending}"
     )
     warnings = [*_template(tokenizer, examples)]
     if n_unknown:
@@ -183,7 +185,7 @@ def _template(tokenizer: Any, examples: Sequence[Example]) -> Iterator[str]:
     if "strftime_now" in str(tokenizer.chat_template):
         yield "the chat template writes the date of the day into every prompt"
     bare = tuple(Message(m.role, formats.MARK) for m in examples[0].messages)
-    text = formats.prompt_text(tokenizer, bare) + formats.completion_text(tokenizer, bare, "")
+    text = formats.prompt_text(tokenizer, bare) + formats.completion_text(tokenizer, bare, "")[0]
     for word in sorted(set(SPECIAL.findall(text))):
         n = len(tokenizer(word, add_special_tokens=False)["input_ids"])
         if n > 1:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from skythought.core.errors import UserError
@@ -25,6 +26,10 @@ PIECE = {True: 256, False: 2048}  # tokens whose logits exist at a time, on a CP
 NF4_BITS = 4.127  # per value, with the double quantization of QLoRA (arXiv 2305.14314, section 3)
 CONTEXT = int(1.5 * 2**30)  # CUDA, its libraries and their workspaces
 GROUP = 2**30  # what NCCL and FSDP hold beside that
+GROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 SHARE = 0.92  # of a device that training can have; the rest is gaps between blocks
 
 
@@ -150,8 +155,8 @@ def fit_tokens(setup: Setup, memory: float) -> int:
 
 def tokens_that_fit(
     model: Any, *, full: bool, checkpointing: bool, memory: int, r: int = 64, shards: int = 1
-) -> int:
-    """Count the tokens of a pass; at least 1, and 1 for a model whose config tells no sizes.
+) -> int | None:
+    """Count the tokens that a pass can hold, as `fit_tokens`.
 
     Args:
         model: a causal language model of transformers.
@@ -160,6 +165,9 @@ def tokens_that_fit(
         memory: bytes of the device.
         r: rank of the adapter.
         shards: devices that FSDP splits the model over.
+
+    Returns:
+        None for a model whose config does not tell its sizes.
     """
     import torch
 
@@ -169,7 +177,7 @@ def tokens_that_fit(
     try:
         sizes = architecture.of(fields)
     except UserError:
-        return 1
+        return None
     setup = Setup(
         model=sizes,
         method="full" if full else "qlora" if quantized else "lora",
@@ -183,7 +191,7 @@ def tokens_that_fit(
     if not quantized:  # experts, or what else the sizes do not tell
         unknown = sum(p.numel() for p in model.parameters()) - sizes.n_params
         memory -= max(0, unknown) * (16 if full else model.dtype.itemsize) // shards
-    return max(1, fit_tokens(setup, memory))
+    return fit_tokens(setup, memory)
 
 
 def device_memory() -> int:
@@ -197,4 +205,11 @@ def device_memory() -> int:
         return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
     import psutil
 
-    return int(psutil.virtual_memory().total) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    limits = [int(psutil.virtual_memory().total), *_limits_of_group()]
+    return min(limits) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def _limits_of_group() -> list[int]:
+    """Read what a container may use, from cgroups of version 2 and 1."""
+    texts = [path.read_text().strip() for path in GROUP_LIMITS if path.is_file()]
+    return [int(text) for text in texts if text.isdigit()]  # or "max"

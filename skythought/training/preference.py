@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,8 +59,10 @@ class Pairs(NamedTuple):
         return max(2 * (len(p) + max(len(c), len(r))) for p, c, r in rows)
 
 
-def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Pairs:
-    """Tokenize pairs as demonstrations are, with the model's own template.
+def tokenize(
+    tokenizer: Any, examples: Iterable[Example], max_length: int, stops: Collection[int] = ()
+) -> Pairs:
+    """Tokenize pairs as `data.tokenize` does demonstrations, with the model's own template.
 
     Raises:
         UserError: an example is no pair, both its answers are the same or are cut to the same, or
@@ -76,7 +78,7 @@ def tokenize(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Pa
             )
         prompt = formats.prompt_ids(tokenizer, example.messages)
         answers = [
-            formats.completion_ids(tokenizer, example.messages, said)
+            formats.completion_ids(tokenizer, example.messages, said, stops)
             for said in (example.completion, example.rejected)
         ]
         room = max_length - len(prompt)

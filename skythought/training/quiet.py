@@ -1,4 +1,4 @@
-"""Keep what libraries say to themselves, and say a full disk in one line."""
+"""Keep what libraries say to themselves; say a full disk or GPU in one line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from skythought.core import store
+from skythought.core.errors import UserError, first_line
 
 
 @contextlib.contextmanager
@@ -52,3 +53,28 @@ def full_disk(folder: Path) -> Iterator[None]:
         if "os error 28" in str(error) or shutil.disk_usage(place).free < 2**20:
             raise store.disk_error(OSError(errno.ENOSPC, ""), folder) from error
         raise
+
+
+@contextlib.contextmanager
+def full_device(tokens: int) -> Iterator[None]:
+    """Say that memory is full in one line, also where a CPU's allocator says it otherwise.
+
+    Args:
+        tokens: of a forward pass.
+
+    Raises:
+        UserError: training does not fit.
+    """
+    import torch
+
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        full = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not full and "can't allocate memory" not in str(error):
+            raise
+        raise UserError(
+            f"out of memory with {tokens:,} tokens in a forward pass: {first_line(error)}; give "
+            "--micro_batch_tokens fewer, --gradient_checkpointing, a shorter --max_length, or "
+            "--sharding fsdp over more devices; the last checkpoint is kept and gone on from"
+        ) from error

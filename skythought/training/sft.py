@@ -22,6 +22,8 @@ from skythought.training.log import Log
 from skythought.training.packing import Column
 from skythought.training.trainer import Trainer
 
+EVALUATION = 24 * 3600  # seconds that processes wait for the one that evaluates
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -159,6 +161,8 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
         lr_scheduler_type=settings.schedule,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
+        # One process evaluates while the others wait for it.
+        ddp_timeout=EVALUATION if settings.score else 1800,
         ddp_find_unused_parameters=False,  # all that are trained are used
         bf16=bf16,
         seed=settings.seed,

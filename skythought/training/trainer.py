@@ -65,7 +65,9 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         )
         self.passes = Passes(columns, self.batches, self._tokenizer.pad_token_id)
         self.watch = watch
-        if isinstance(self.model, PeftModel) and self.accelerator.distributed_type in WHOLE:
+        exact = not (self.args.bf16 or self.args.fp16)  # autocast would round the products
+        in_place = self.accelerator.distributed_type in WHOLE
+        if isinstance(self.model, PeftModel) and in_place and exact:
             lora.merge_products(self.model)
         model = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         self.backend = model.config._attn_implementation
@@ -99,14 +101,21 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     def training_step(
         self, model: Any, inputs: list[dict[str, Any]], num_items_in_batch: Any = None
     ) -> Any:
-        """Sum the gradients of the passes of a step; processes meet at the last."""
-        deepspeed = self.accelerator.distributed_type == DistributedType.DEEPSPEED
+        """Sum the gradients of the passes of a step; processes meet at the last.
+
+        DeepSpeed keeps count itself. With FSDP2 they meet at every pass: a process that waited
+        would hold the gradients of all weights, not its part.
+        """
+        waits = self.accelerator.distributed_type not in (
+            DistributedType.DEEPSPEED,
+            DistributedType.FSDP,
+        )
         self.current_gradient_accumulation_steps = len(inputs)
         total: Any = 0.0
         for i, one in enumerate(inputs):
             last = i == len(inputs) - 1
             self.accelerator.gradient_state._set_sync_gradients(last)
-            apart = not last and not deepspeed  # which keeps count itself
+            apart = waits and not last
             with self.accelerator.no_sync(model) if apart else contextlib.nullcontext():
                 total = total + super().training_step(model, one, num_items_in_batch)
         return total
