@@ -253,35 +253,36 @@ def one(case: str) -> None:
     import transformers
 
     from skythought import train
-    from skythought.backends import hf
 
     kind, n, method, again = json.loads(case)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         rows = folder / "rows.jsonl"
-        tokenizer = hf.tokenizer_of("mini")
+        tokenizer = of_bytes()
 
-        def write(words: int) -> int:
-            """Write three samples of so many words, and give the tokens of one."""
-            sample = {"problem": "Count.", "response": "seven " * words}
+        def write(chars: int) -> int:
+            """Write three samples of about so many tokens, and give the tokens of one."""
+            sample = {"problem": "What is 3 plus 4?", "response": "7" * chars}
             rows.write_text(3 * (json.dumps(sample) + "\n"))
             return len(data.tokenize(tokenizer, data.read(rows), 10**6).input_ids[0])
 
-        write(4)
         common: dict[str, Any] = {
-            "dataset": rows, "batch_size": 1, "save_every": 0,
+            "dataset": rows, "batch_size": 1, "save_every": 0, "show_mask": 0,
             "report_to": "none", "lora_r": 64 if method == "lora" else None,
             "full": method == "full",
         }  # fmt: skip
+        one_char = write(1)
         train.run(train.Config(base_model="mini", output_dir=folder / "first", max_steps=1,
                                **common))  # fmt: skip
         before = _peak()
-        config = transformers.AutoConfig.for_model(KINDS[kind][0], **KINDS[kind][1])
+        name, sizes = KINDS[kind]
+        ids = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id}
+        config = transformers.AutoConfig.for_model(name, **sizes, **ids)
         base = folder / "base"
         torch.manual_seed(0)
         transformers.AutoModelForCausalLM.from_config(config).save_pretrained(base)
         tokenizer.save_pretrained(base)
-        n = write(4 + n - write(4))
+        n = write(1 + n - one_char)
         train.run(train.Config(base_model=str(base), output_dir=folder / "out", max_steps=3,
                                gradient_checkpointing=again, **common))  # fmt: skip
         peak = _peak() - before
@@ -295,6 +296,25 @@ def one(case: str) -> None:
     print(
         f"{kind} {method}{' ckpt' if again else '':5} {n:5,} tokens: {peak / 1e6:6,.0f} MB, "
         f"{told / peak - 1:+.0%}; {rate:6,.0f} tok/s, {step.tokens_per_s / rate - 1:+.0%}"
+    )
+
+
+def of_bytes() -> Any:
+    """Make a tokenizer whose tokens are bytes, which every kind of model loads as it is."""
+    import transformers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    core = Tokenizer(models.BPE({sign: i for i, sign in enumerate(alphabet)}, []))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    turn = "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        eos_token="<|im_end|>",
+        additional_special_tokens=["<|im_start|>"],
+        chat_template="{% for m in messages %}" + turn + "{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
     )
 
 

@@ -150,6 +150,34 @@ def with_trainer(options: argparse.Namespace, rows: Any, clock: Clock, folder: s
         trainer.train()
 
 
+def llama_factory(options: argparse.Namespace, rows: Any, clock: Clock, folder: str) -> None:
+    """Train with LLaMA-Factory and the settings Sky-T1 gave it, on rows that are tokenized."""
+    import datasets
+    from llamafactory.train.tuner import run_exp
+
+    masks = [[1] * len(ids) for ids in rows["ids"]]
+    columns = {"input_ids": rows["ids"], "attention_mask": masks, "labels": rows["labels"]}
+    made = datasets.DatasetDict(train=datasets.Dataset.from_dict(columns))
+    made.save_to_disk(f"{folder}/rows")
+    values = common(options, f"{folder}/out") | {
+        "stage": "sft",
+        "do_train": True,
+        "model_name_or_path": options.model,
+        "template": "empty",  # of rows that are tokenized it changes nothing
+        "tokenized_path": f"{folder}/rows",
+        "cutoff_len": options.max_length,
+        "disable_shuffling": True,
+        "finetuning_type": "lora",
+        "lora_rank": options.lora_r,
+        "lora_alpha": 2 * options.lora_r,
+        "lora_target": "all",
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": options.samples,
+        "infer_dtype": options.dtype,
+    }
+    run_exp(values, callbacks=[clock.callback()])
+
+
 def bare(options: argparse.Namespace, rows: Any, clock: Clock) -> None:
     """Train in a plain loop: ours, or what the other two do, without their packages."""
     import peft

@@ -8,7 +8,8 @@ Each arm has a process of its own, and the same weights, samples, order, precisi
 padding. `--random` needs no weights and no data: random weights of that architecture, and samples
 as long as traces of R1 are. `--bare` needs PyTorch, transformers and peft only: a plain loop around
 our packing, attention, loss and adapter, and around what the other two do. Sky-T1's settings of
-LLaMA-Factory are given to TRL.
+LLaMA-Factory are given to TRL; to LLaMA-Factory itself with `--llama-factory venv/bin/python`, the
+Python of an environment that has it.
 
 Utilisation is what had to be multiplied / seconds / the rate of one large product on this device:
 2 x weights of the linear layers x tokens forward and as much backward, for the inputs (frozen
@@ -30,9 +31,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from train_arms import RANDOM, Clock, bare, with_trainer
+from train_arms import RANDOM, Clock, bare, llama_factory, with_trainer
 
 ARMS = ("ours", "trl", "sky-t1")
+OTHER = "llama-factory"  # needs older packages than ours, so an environment of its own
 
 
 def tokens(options: argparse.Namespace) -> dict[str, list[list[int]]]:
@@ -104,7 +106,9 @@ def measure(options: argparse.Namespace) -> None:
     rows = json.loads(options.rows.read_text())
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        if options.bare:
+        if options.arm == OTHER:
+            llama_factory(options, rows, clock, folder)
+        elif options.bare:
             bare(options, rows, clock)
         else:
             with_trainer(options, rows, clock, folder)
@@ -146,6 +150,7 @@ def main() -> None:
     parser.add_argument("--lora-r", type=int, default=128)
     parser.add_argument("--dtype", default="", choices=("", "float32", "bfloat16"))
     parser.add_argument("--checkpointing", action="store_true", help="for ours; the others have it")
+    parser.add_argument("--llama-factory", type=Path, help="a Python that has it")
     parser.add_argument("--bare", action="store_true", help="without TRL and Accelerate")
     parser.add_argument("--profile", action="store_true", help="say where ours spends its time")
     parser.add_argument("--arm", help=argparse.SUPPRESS)
@@ -166,9 +171,11 @@ def main() -> None:
         path = Path(folder) / "rows.json"
         path.write_text(json.dumps(tokens(options)))
         results: dict[str, Any] = {}
-        for arm in options.arms.split(","):
+        arms = options.arms.split(",") + [OTHER] * bool(options.llama_factory)
+        for arm in arms:
             words = [*sys.argv[1:], "--rows", str(path), "--dtype", options.dtype]
-            command = [sys.executable, __file__, *words, "--arm", arm]
+            python = str(options.llama_factory) if arm == OTHER else sys.executable
+            command = [python, __file__, *words, "--arm", arm]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             lines = [x for x in done.stdout.splitlines() if x.startswith("RESULT ")]
             if options.profile:
