@@ -154,6 +154,28 @@ def test_contests(tmp_path: Path) -> None:
         assert (found.id, found.question) == ("4", f"Print the sum.\n\n{reshaping.READS}")
 
 
+def test_a_contest_whose_tests_name_no_function_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"inputs": ["n = 2\narr[] = {5,10}"], "outputs": ["35"]}
+    head = (
+        "#User function Template for python3\n\nclass Solution:\n    def minTime (self, arr, n):\n"
+    )
+    row = {"question": "Paint.", "input_output": json.dumps(asked), "starter_code": head}
+    path = tmp_path / "copy.jsonl"
+    good = row | {"id": "7", "starter_code": ""}
+    path.write_text(json.dumps(row) + "\n" + json.dumps(good) + "\n")
+    assert [p.id for p in tasks.get("taco").load("test", path=path)] == ["7"]
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 rows are left out; line 1: the program has to fill in a function, and the" in said
+    named = row | {
+        "input_output": json.dumps(
+            {"fn_name": "minTime", "inputs": ["2\n[5, 10]"], "outputs": ["35"]}
+        )
+    }
+    assert code_tests.read(only("taco", named, tmp_path)).name == "minTime"
+
+
 def test_mmlu_pro(tmp_path: Path) -> None:
     row = {
         "question_id": 7,

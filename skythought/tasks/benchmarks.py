@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from skythought.core import extraction, formats, jsonl, shapes
+from skythought.core import extraction, formats, jsonl, progress, shapes
 from skythought.core.errors import UserError, require, unknown
 from skythought.core.records import Problem, digest
 from skythought.tasks import (
@@ -219,18 +219,23 @@ def load_file(
     """Yield the problems of a local file in their order; every split is the whole file.
 
     Without `answers` a row needs none. `reshape` turns a row of a dataset's own fields into one of
-    ours, or into None where it is to be left out.
+    ours, or into None where it is to be left out; one that it cannot use is left out and told.
 
     Raises:
         UserError: no such file, a row without question or answer, or an id twice (as file:line).
     """
     path = Path(path)
     first: dict[str, int] = {}
+    left_out: list[str] = []
     for number, row in read_rows(path):
         try:
             shaped = reshape(row) if reshape else row
-            if shaped is None:
-                continue
+        except ValueError as error:
+            left_out.append(f"line {number}: {error}")
+            continue
+        if shaped is None:
+            continue
+        try:
             found = problem(shaped, task, answers=answers)
         except (ValueError, msgspec.ValidationError) as error:
             raise UserError(f"{path}:{number}: {error}") from error
@@ -242,6 +247,8 @@ def load_file(
             )
         first[found.id] = number
         yield found
+    if left_out:
+        progress.say(f"{path}: {len(left_out):,} rows are left out; {left_out[0]}")
 
 
 def collect(names: Iterable[str]) -> Iterator[tuple[str, Problem]]:

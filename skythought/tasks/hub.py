@@ -87,13 +87,13 @@ def _problems(
     count = left_out = 0
     why = ""
     for number, row in enumerate(rows):
-        shaped = dataset.reshape({**row}) if dataset.reshape else {**row}
-        if shaped is None:
-            continue
-        key = {} if any(k in shaped for k in IDS) else {"id": f"{task}-{split}-{number}"}
         try:
+            shaped = dataset.reshape({**row}) if dataset.reshape else {**row}
+            if shaped is None:
+                continue
+            key = {} if any(k in shaped for k in IDS) else {"id": f"{task}-{split}-{number}"}
             found = problem({**shaped, **key}, task)
-        except ValueError as error:  # a row without tests, or with an empty box
+        except ValueError as error:  # a row without usable tests, or with an empty box
             left_out, why = left_out + 1, why or f"row {number}: {error}"
             continue
         count += 1

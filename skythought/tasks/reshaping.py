@@ -8,12 +8,14 @@ A row that has our fields already is given back as it is, so local copies may ha
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from skythought.core import formats
 from skythought.core.records import digest
 from skythought.tasks.benchmarks import Row
 
+HEAD = re.compile(r"^\s*(?:def|class)\s", re.MULTILINE)
 READS = "The program reads its input from stdin and prints its answer to stdout."
 
 
@@ -60,11 +62,18 @@ def mbpp(row: Row) -> Row:
 
 
 def contest(row: Row) -> Row:
-    """Ask for a program as APPS and TACO do: one that reads and prints, or with a given head."""
+    """Ask for a program as APPS and TACO do: one that reads and prints, or with a given head.
+
+    Raises:
+        ValueError: a function is to be filled in, and the tests do not say which (TACO's of
+            GeeksforGeeks): nobody can run them.
+    """
     if "input_output" not in row or "problem" in row:
         return row
     key = row.get("problem_id", row.get("id"))
     starter = str(row.get("starter_code") or "")
+    if HEAD.search(starter) and "fn_name" not in row["input_output"]:
+        raise ValueError("the program has to fill in a function, and the tests name none")
     form = f"Begin with this:\n\n```python\n{starter}\n```" if starter.strip() else READS
     return _new(
         row,
