@@ -16,7 +16,6 @@ from skythought.tasks import reshaping
 from skythought.verifiers import code_tests
 
 HUB = [name for name in tasks.TASKS if name != "toll_roads"]
-UNPINNED = {"minerva_math"}  # no commit of it is known
 
 
 def write(path: Path, *rows: object) -> Path:
@@ -32,9 +31,8 @@ def only(name: str, row: dict[str, Any], tmp_path: Path) -> Problem:
 @pytest.mark.parametrize("name", HUB)
 def test_datasets_of_the_hub_are_pinned(name: str) -> None:
     task = tasks.get(name)
-    if name not in UNPINNED:
-        assert len(task.revision) == 40
-        assert set(task.revision) <= set("0123456789abcdef")
+    assert len(task.revision) == 40
+    assert set(task.revision) <= set("0123456789abcdef")
     if task.verifier != "ifeval":
         assert ("```python" if task.verifier == "code" else "\\boxed{}") in task.system_prompt
     assert 0 <= task.chance < 0.5
@@ -85,6 +83,15 @@ def test_a_release_is_its_files(hub: Hub) -> None:
     begin = f"hf://datasets/livecodebench/code_generation_lite@{revision}"
     files = [f"{begin}/test.jsonl", f"{begin}/test2.jsonl"]
     assert hub.asked == [(("json",), {"data_files": files, "split": "train"})]
+
+
+def test_a_file_of_another_place(hub: Hub) -> None:
+    list(tasks.get("minerva_math").load("test"))
+    [(_, asked)] = hub.asked
+    assert asked["data_files"] == [
+        "https://raw.githubusercontent.com/LWL-cpu/Question-Free-Fine-Tuning/"
+        f"{tasks.get('minerva_math').revision}/eval/data/minerva/test.jsonl"
+    ]
 
 
 def test_proofs_are_no_prompts(hub: Hub) -> None:

@@ -1,4 +1,4 @@
-"""Benchmarks and prompt sources of the Hugging Face hub, one row of a table each.
+"""Benchmarks and prompt sources of the Hugging Face hub (one of GitHub), one row of a table each.
 
     tasks.get("livecodebench").load("release_v5")    from the hub
     tasks.get("gsm8k").load("test", path="copy.jsonl")    a local copy in its place
@@ -34,14 +34,15 @@ ENDINGS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".arrow": "
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Where the rows of a task are on the hub."""
+    """Where the rows of a task are."""
 
     source: str  # owner/name
-    revision: str  # commit; the name of a branch only where no commit is known
+    revision: str  # commit
     splits: Mapping[str, str | Sequence[str]]  # ours -> its split, or the names of files
     config: str | None = None
     size: Mapping[str, int] | None = None  # problems of a split, to know a changed dataset by
     reshape: Reshape | None = None
+    files: str = "hf://datasets/{source}@{revision}/{name}"  # where those of `splits` are
 
 
 def load(
@@ -69,7 +70,8 @@ def _rows(split: str, task: str, dataset: Dataset) -> Iterable[Mapping[str, Any]
         if isinstance(where, str):
             rows = datasets.load_dataset(source, dataset.config, split=where, revision=revision)
         else:
-            files = [f"hf://datasets/{source}@{revision}/{name}" for name in where]
+            place = dataset.files
+            files = [place.format(source=source, revision=revision, name=n) for n in where]
             builder = ENDINGS[Path(where[0]).suffix]
             rows = datasets.load_dataset(builder, data_files=files, split="train")
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
@@ -195,9 +197,11 @@ MINERVA = _task(
     "minerva_math",
     "texts of MIT OpenCourseWare, CC BY-NC-SA",
     Dataset(
-        source="math-ai/minervamath",
-        revision="main",  # no commit of it is known to us
-        splits={"test": "test"},
+        # No commit of the hub's copies is known to us.
+        files="https://raw.githubusercontent.com/{source}/{revision}/{name}",
+        source="LWL-cpu/Question-Free-Fine-Tuning",
+        revision="c8cb2671317ff8d82b511736d6edba9aa5710a39",
+        splits={"test": ["eval/data/minerva/test.jsonl"]},
         size={"test": 272},
     ),
 )
