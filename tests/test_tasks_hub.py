@@ -88,10 +88,9 @@ def test_a_release_is_its_files(hub: Hub) -> None:
 def test_a_file_of_another_place(hub: Hub) -> None:
     list(tasks.get("minerva_math").load("test"))
     [(_, asked)] = hub.asked
-    assert asked["data_files"] == [
-        "https://raw.githubusercontent.com/LWL-cpu/Question-Free-Fine-Tuning/"
-        f"{tasks.get('minerva_math').revision}/eval/data/minerva/test.jsonl"
-    ]
+    place = "https://raw.githubusercontent.com/LWL-cpu/Question-Free-Fine-Tuning"
+    revision = tasks.get("minerva_math").revision
+    assert asked["data_files"] == [f"{place}/{revision}/eval/data/minerva/test.jsonl"]
 
 
 def test_proofs_are_no_prompts(hub: Hub) -> None:
