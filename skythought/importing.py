@@ -19,7 +19,7 @@ import tyro
 from skythought import foreign, tasks
 from skythought.core import formats, progress, store
 from skythought.core.errors import UserError
-from skythought.core.records import Message, Outcome, Problem, Sampling, Trace, Verdict, trace_id
+from skythought.core.records import Message, Outcome, Problem, Trace, Verdict, trace_id
 from skythought.foreign import Logged
 from skythought.tasks import benchmarks, reshaping
 
@@ -55,7 +55,7 @@ def run(config: Config) -> dict[str, Any]:
         "format": form,
         "model": config.model,
     }
-    name = f"{tasks.FILE}{config.input.stem}"  # other logs have other problems of the same ids
+    name = f"{tasks.FILE}{foreign.task_of(config.input)}"
     made = [(row, *records(row, config.model, name)) for row in rows]
     store.claim(config.out, STAGE, identity)
     problems = {problem.id: problem for _, problem, _ in made}
@@ -94,7 +94,7 @@ def records(row: Logged, model: str, task: str = "file:log") -> tuple[Problem, T
         raise UserError(f"{row.where}: {error}") from error
     messages = row.messages or (Message("user", problem.question),)
     parts = formats.parse(row.text)
-    sampling = Sampling()
+    sampling = row.sampling
     return problem, Trace(
         id=trace_id(problem.id, messages, model, sampling, row.sample),
         problem_id=problem.id,

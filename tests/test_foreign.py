@@ -83,6 +83,45 @@ def test_chat_prompts_and_repeats(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "verdicts.lm-eval.jsonl").read_text()  # one metric of two
 
 
+def test_a_log_of_a_chat_server(tmp_path: Path) -> None:
+    """As lm-evaluation-harness 0.4.13 writes what local-chat-completions answered."""
+    asked = json.dumps([{"role": "user", "content": "Question: 1 + 1?\nAnswer:"}])
+    settings = {"until": [], "max_gen_toks": 256, "do_sample": True, "temperature": 0.6}
+    row = sample(1, "\\boxed{2}", 1.0)
+    row["arguments"] = {"gen_args_0": {"arg_0": [asked], "arg_1": settings}}
+    source = write(tmp_path / "samples_my_gsm_2026-11-29T14-06-15.100407.jsonl", row)
+    [problem], [trace] = imported(source, tmp_path / "run")
+    assert problem.task == "file:my_gsm"
+    assert trace.messages == (Message("user", "Question: 1 + 1?\nAnswer:"),)
+    assert (trace.sampling.temperature, trace.sampling.max_tokens) == (0.6, 256)
+    row["arguments"]["gen_args_0"]["arg_1"] = {"temperature": "warm"}
+    with pytest.raises(UserError, match="no log of lm-eval that can be read, before the first"):
+        imported(write(tmp_path / "samples_b.jsonl", row), tmp_path / "b")
+
+
+def test_details_of_an_endpoint(tmp_path: Path) -> None:
+    """As lighteval 0.13 writes what litellm answered: thoughts apart, no tokens."""
+    pyarrow = pytest.importorskip("pyarrow", reason="needs skythought[parquet]")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs skythought[parquet]")
+    said = {
+        "input": [{"role": "user", "content": "1 + 1?"}],
+        "input_tokens": [],
+        "text": ["\\boxed{2}"],
+        "output_tokens": [],
+        "text_post_processed": ["\\boxed{2}"],
+        "reasonings": ["Hm."],
+    }
+    doc = {"query": "1 + 1?", "choices": ["2"], "gold_index": 0, "id": "0", "specific": None}
+    row = {"doc": doc | {"generation_size": 256}, "model_response": said, "metric": {"em": 0}}
+    source = tmp_path / "details_my_gsm|0_2026-11-29T14-10-31.824050.parquet"
+    parquet.write_table(pyarrow.Table.from_pylist([row]), source)
+    [problem], [trace] = imported(source, tmp_path / "run")
+    assert problem.task == "file:my_gsm"
+    assert (trace.thought, trace.answer, trace.completion_tokens) == ("Hm.", "\\boxed{2}", 0)
+    assert trace.messages == (Message("user", "1 + 1?"),)
+    assert trace.sampling.max_tokens == 256
+
+
 def test_details_of_lighteval(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="needs skythought[parquet]")
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs skythought[parquet]")

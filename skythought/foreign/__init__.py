@@ -8,19 +8,25 @@ text, there is nothing to read, and that is said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from skythought.core import registry
 from skythought.core.errors import UserError, first_line, unknown
-from skythought.core.records import Message
+from skythought.core.records import Message, Sampling
 
 FORMATS = {
     "lm-eval": "skythought.foreign.lm_eval:read",  # samples_*.jsonl
     "lighteval": "skythought.foreign.lighteval:read",  # details_*.parquet
     "skythought": "skythought.foreign.original:read",  # results.json of the first SkyThought
 }
+KIND = re.compile(r"^(?:samples|details)_")
+# The time of a run, and how many examples were shown, as lighteval has it.
+TIME = re.compile(r"(?:\|\d+)?_\d{4}-\d\d-\d\d(?:T[\d.:-]+)?$")
 NO_TEXT = "holds log-likelihoods and no text that a model wrote; there is nothing to grade again"
 
 
@@ -38,6 +44,16 @@ class Logged(NamedTuple):
     why: str  # the metric or reason
     tokens: int = 0
     prompt_tokens: int = 0
+    sampling: Sampling = Sampling()  # as far as the log tells
+
+
+def task_of(path: Path) -> str:
+    """Tell the task by the name of a file.
+
+    >>> task_of(Path("samples_gsm8k_2026-11-29T14-06-15.100407.jsonl"))
+    'gsm8k'
+    """
+    return TIME.sub("", KIND.sub("", path.stem)) or path.stem
 
 
 def format_of(path: Path) -> str:
@@ -81,7 +97,10 @@ def _guarded(rows: Iterator[Logged], path: Path, name: str) -> Iterator[Logged]:
         for row in rows:
             last = f"after {row.where}"
             yield row
-    except (ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError) as error:
+    except (
+        *(ValueError, TypeError, AttributeError, LookupError, OSError, RecursionError),
+        msgspec.ValidationError,
+    ) as error:
         raise UserError(
             f"{path}: no log of {name} that can be read, {last} ({first_line(error)})"
         ) from error
@@ -89,8 +108,8 @@ def _guarded(rows: Iterator[Logged], path: Path, name: str) -> Iterator[Logged]:
 
 def conversation(prompt: object) -> tuple[Message, ...]:
     """Read a prompt that is a text, or a conversation as a list or as JSON."""
-    import msgspec
-
+    if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str):
+        prompt = prompt[0]  # lm-eval's chats
     if isinstance(prompt, str) and prompt.lstrip().startswith("[{"):
         try:
             prompt = msgspec.json.decode(prompt)

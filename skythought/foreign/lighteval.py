@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skythought.core.errors import UserError, require
-from skythought.core.records import Message
+from skythought.core.records import Message, Sampling
 from skythought.foreign import NO_TEXT, Logged, conversation, verdict_of
 
 
@@ -39,19 +39,24 @@ def _row(row: dict[str, Any], where: str, number: int) -> Iterator[Logged]:
     correct, why = verdict_of(row.get("metric") or {})
     tokens = said.get("output_tokens") or []
     prompt = said.get("input") or doc.get("query") or ""
+    thoughts = said.get("reasonings") or []
+    length = doc.get("generation_size")
+    sampling = Sampling(max_tokens=length) if isinstance(length, int) else Sampling()
     for sample, text in enumerate(texts):
+        thought = thoughts[sample] if sample < len(thoughts) else None
         yield Logged(
             where=where,
             id=str(doc.get("id") or number),
             row={"problem": doc.get("query") or "", **_specific(doc)},
             answer=_gold(doc),
             messages=conversation(prompt) or (Message("user", str(doc.get("query"))),),
-            text=text,
+            text=f"<think>\n{thought}\n</think>\n\n{text}" if thought else text,
             sample=sample,
             correct=correct if len(texts) == 1 else None,  # a metric of all of them
             why=why,
             tokens=len(tokens[sample] or []) if sample < len(tokens) else 0,
             prompt_tokens=len(said.get("input_tokens") or []),
+            sampling=sampling,
         )
 
 

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from skythought.core import jsonl
 from skythought.core.errors import UserError
+from skythought.core.records import Sampling
 from skythought.foreign import NO_TEXT, Logged, conversation, verdict_of
 
 
@@ -43,7 +46,19 @@ def read(path: Path) -> Iterator[Logged]:
                 sample=sample,
                 correct=correct if len(texts) == 1 else None,  # a metric of all of them
                 why=why,
+                sampling=_sampling(row.get("arguments")),
             )
+
+
+def _sampling(arguments: Any) -> Sampling:
+    """Read the settings of a request, {"arg_1": {"temperature": 0.6, "max_gen_toks": 256}}."""
+    first = next(iter(arguments.values()), None) if isinstance(arguments, dict) else None
+    given = first.get("arg_1") if isinstance(first, dict) else None
+    if not isinstance(given, dict):
+        return Sampling()
+    names = {"temperature": "temperature", "top_p": "top_p", "max_gen_toks": "max_tokens"}
+    told = {ours: given[theirs] for theirs, ours in names.items() if given.get(theirs) is not None}
+    return msgspec.convert(told, Sampling, strict=False)
 
 
 def _texts(resps: Any) -> Iterator[str]:
