@@ -14,6 +14,20 @@ THOUGHT = "3 boxes of 12.\n\nWait, 3 times 12 is 36.\n\nBut 4 are broken.\n\nSo 
 ANSWERED = f"<think>\n{THOUGHT}\n</think>\n\nSo \\boxed{{32}}."
 
 
+def trace(thought: str, answer: str = "It is \\boxed{7}.", name: str = "t") -> Trace:
+    """Make a trace of one problem."""
+    asked = (Message("user", f"What is {name}?"),)
+    return Trace(
+        id=name,
+        problem_id=f"p-{name}",
+        model="m",
+        messages=asked,
+        thought=thought,
+        answer=answer,
+        completion_tokens=9,
+    )
+
+
 def write(path: Path, *rows: object) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

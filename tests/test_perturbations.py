@@ -13,11 +13,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from perturbed import trace
 
 from skythought import perturbations
 from skythought.core import formats, shapes, steps
 from skythought.core.errors import UserError
-from skythought.core.records import Message, Trace
+from skythought.core.records import Trace
 
 GOLDEN = Path(__file__).parent / "cases" / "perturbations.jsonl"
 CASES = [json.loads(line) for line in GOLDEN.read_text(encoding="utf-8").splitlines()]
@@ -28,19 +29,6 @@ WORD = st.sampled_from(["seven", "12", "Wait,", "but", "so x = 3.", "Hmm.", "may
 PARTS = st.lists(st.lists(WORD, min_size=1, max_size=6).map(" ".join), max_size=12).map(
     lambda parts: [f"{'abcdefghijkl'[i]}: {part}" for i, part in enumerate(parts)]
 )
-
-
-def trace(thought: str, answer: str = "It is \\boxed{7}.", name: str = "t") -> Trace:
-    asked = (Message("user", f"What is {name}?"),)
-    return Trace(
-        id=name,
-        problem_id=f"p-{name}",
-        model="m",
-        messages=asked,
-        thought=thought,
-        answer=answer,
-        completion_tokens=9,
-    )
 
 
 DONORS = tuple(

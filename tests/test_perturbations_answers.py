@@ -8,24 +8,11 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from perturbed import trace
 
 from skythought import perturbations
 from skythought.core import formats
-from skythought.core.records import Message, Trace
 from skythought.perturbations import answers
-
-
-def trace(thought: str, answer: str = "It is \\boxed{7}.", name: str = "t") -> Trace:
-    asked = (Message("user", f"What is {name}?"),)
-    return Trace(
-        id=name,
-        problem_id=f"p-{name}",
-        model="m",
-        messages=asked,
-        thought=thought,
-        answer=answer,
-        completion_tokens=9,
-    )
 
 
 @pytest.mark.parametrize(
