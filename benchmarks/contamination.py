@@ -84,11 +84,11 @@ def share(found: int, of: int) -> str:
 
 
 def remembered(where: str) -> Callable[[Sequence[str]], Vectors]:
-    """Make what encodes a text once, those of like length together."""
+    """Make what encodes a text once."""
     load, rows = encoders.load(where), dict[str, Any]()
 
     def encode(texts: Sequence[str]) -> Vectors:
-        new = sorted({text for text in texts if text not in rows}, key=len)
+        new = [*dict.fromkeys(text for text in texts if text not in rows)]
         rows.update(zip(new, load(new), strict=True))
         return np.stack([rows[text] for text in texts])
 
@@ -132,7 +132,7 @@ def by_encoder(args: argparse.Namespace) -> None:
         for cosine, index in alone.items():
             hits = [hit is not None and hit.rule == "embedding" for hit in map(index.hit, some)]
             both = sum(map(operator.or_, by_words[name], hits))
-            print(f"  from {cosine}: encoder {share(sum(hits), len(some))}, either {both:,}")
+            print(f"  an encoder from {cosine}: {both - sum(by_words[name]):,} more")
     if args.hits:
         lowest = alone[min(COSINES)]
         found = [(row, lowest.hit(row["problem"])) for row in prompts]

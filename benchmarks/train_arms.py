@@ -164,6 +164,7 @@ def llama_factory(options: argparse.Namespace, rows: Any, clock: Clock, folder: 
         "do_train": True,
         "model_name_or_path": options.model,
         "template": "empty",  # of rows that are tokenized it changes nothing
+        "dataset": "tokenized",  # has to have a name
         "tokenized_path": f"{folder}/rows",
         "cutoff_len": options.max_length,
         "disable_shuffling": True,

@@ -63,7 +63,8 @@ def _local(folder: Path) -> Callable[[Sequence[str]], Vectors]:
 
     def encode(texts: Sequence[str]) -> Vectors:
         made: list[Vectors] = [np.zeros((0, model.config.hidden_size), dtype=np.float32)]
-        for batch in _batches(texts):
+        order = np.argsort([len(text) for text in texts], kind="stable")  # little padding
+        for batch in _batches([texts[i] for i in order]):
             given = tokenizer(
                 batch, padding=True, truncation=True, max_length=TOKENS, return_tensors="pt"
             )
@@ -73,7 +74,10 @@ def _local(folder: Path) -> Callable[[Sequence[str]], Vectors]:
             mask = given["attention_mask"].unsqueeze(-1)
             mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
             made.append(mean.float().numpy())
-        return np.concatenate(made)
+        vectors = np.concatenate(made)
+        found = np.empty_like(vectors)
+        found[order] = vectors
+        return found
 
     return encode
 
