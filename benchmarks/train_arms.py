@@ -83,6 +83,8 @@ class Clock:
 
 def common(options: argparse.Namespace, folder: str) -> dict[str, Any]:
     """Give the arguments that every trainer gets."""
+    import torch
+
     return {
         "output_dir": folder,
         "max_steps": options.steps,
@@ -93,6 +95,7 @@ def common(options: argparse.Namespace, folder: str) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
         "bf16": options.dtype == "bfloat16",
+        "use_cpu": not torch.cuda.is_available(),
         "seed": 0,
     }
 
@@ -159,10 +162,14 @@ def llama_factory(options: argparse.Namespace, rows: Any, clock: Clock, folder: 
     columns = {"input_ids": rows["ids"], "attention_mask": masks, "labels": rows["labels"]}
     made = datasets.DatasetDict(train=datasets.Dataset.from_dict(columns))
     made.save_to_disk(f"{folder}/rows")
+    model, tokenizer = build(options)
+    for part in (model, tokenizer):  # it takes the type of the weights that it finds
+        part.save_pretrained(f"{folder}/base")
+    del model
     values = common(options, f"{folder}/out") | {
         "stage": "sft",
         "do_train": True,
-        "model_name_or_path": options.model,
+        "model_name_or_path": f"{folder}/base",
         "template": "empty",  # of rows that are tokenized it changes nothing
         "dataset": "tokenized",  # has to have a name
         "tokenized_path": f"{folder}/rows",
@@ -174,7 +181,6 @@ def llama_factory(options: argparse.Namespace, rows: Any, clock: Clock, folder: 
         "lora_target": "all",
         "per_device_train_batch_size": 1,
         "gradient_accumulation_steps": options.samples,
-        "infer_dtype": options.dtype,
     }
     run_exp(values, callbacks=[clock.callback()])
 

@@ -18,7 +18,7 @@ from transformers.utils import ModelOutput
 
 IGNORED = -100
 # Tokens whose logits exist at a time. A CPU is fastest when they stay near its caches.
-PIECE = {"cpu": 256, "cuda": 2048}
+PIECE = {"cpu": 512, "cuda": 2048}
 
 # Models with one of these set do more to their logits than the product; TRL's own head knows how.
 SCALED = (

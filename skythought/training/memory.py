@@ -22,7 +22,7 @@ from skythought.training.architecture import Architecture
 
 Method = Literal["lora", "qlora", "full"]
 METHODS: tuple[Method, ...] = ("lora", "qlora", "full")
-PIECE = {True: 256, False: 2048}  # tokens whose logits exist at a time, on a CPU and a GPU
+PIECE = {True: 512, False: 2048}  # tokens whose logits exist at a time, on a CPU and a GPU
 NF4_BITS = 4.127  # per value, with the double quantization of QLoRA (arXiv 2305.14314, section 3)
 CONTEXT = int(1.5 * 2**30)  # CUDA, its libraries and their workspaces
 GROUP = 2**30  # what NCCL and FSDP hold beside that
