@@ -112,7 +112,8 @@ class Config:
     sharding: Literal["", "none", "ddp", "fsdp"] = ""
     """How processes share the model: each holds all (ddp, if not given) or a part (fsdp)."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Type of the weights; auto is bfloat16 for an adapter on a GPU, else float32."""
+    """Type of the weights; auto is bfloat16 for an adapter on a GPU, else float32. A CPU multiplies
+    in bfloat16 too if that is given, which is faster on those that can."""
     save_every: int | None = None
     """Write a checkpoint every so many steps; ten in all where not given, 0 writes none."""
     resume: bool = True
@@ -238,6 +239,7 @@ def _train(
         save_every=config.save_every,
         report_to=reporters.choose(config.report_to, config.wandb_run),
         run_name=config.wandb_run,
+        autocast=torch.cuda.is_bf16_supported() if device == "cuda" else dtype == "bfloat16",
         price=config.price,
         sharding=shared,
         resume=config.resume,

@@ -372,6 +372,18 @@ def test_the_same_seed_trains_the_same_weights(config: Any, tmp_path: Path) -> N
     assert not all(torch.equal(first[k], other[k]) for k in first)
 
 
+def test_a_cpu_multiplies_in_bfloat16_if_told(config: Any, tmp_path: Path) -> None:
+    import torch
+
+    exact = train.run(config(max_steps=3, lr=1e-3))
+    found = train.run(config(max_steps=3, lr=1e-3, dtype="bfloat16", output_dir=tmp_path / "b"))
+    assert found["loss"] == pytest.approx(exact["loss"], rel=0.02)
+    assert found["loss"] != exact["loss"]
+    adapter = weights(tmp_path / "b")
+    assert {tensor.dtype for tensor in adapter.values()} == {torch.float32}
+    assert any(tensor.abs().sum() > 0 for name, tensor in adapter.items() if "lora_B" in name)
+
+
 def test_derived_settings(config: Any) -> None:
     for values, name in (
         ({"wandb_run": "w"}, "runs/w"),

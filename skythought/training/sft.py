@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from transformers import TrainingArguments
 from trl import SFTConfig
@@ -45,6 +46,7 @@ class Settings:
     save_every: int | None
     report_to: str
     run_name: str
+    autocast: bool = False  # multiply in bfloat16, whatever the weights are
     sharding: str = "none"  # none, ddp or fsdp
     price: float | None = None  # dollars for an hour of a device
     resume: bool = True  # go on from a checkpoint found in the folder
@@ -148,9 +150,6 @@ def run(
 
 def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
     """Make the arguments of a trainer: those of all objectives, and its own."""
-    import torch
-
-    bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     every = 0.1 if settings.save_every is None else settings.save_every  # a share of all steps
     made = kind(
         output_dir=str(folder / "checkpoints"),
@@ -164,7 +163,8 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
         # One process evaluates while the others wait for it.
         ddp_timeout=EVALUATION if settings.score else 1800,
         ddp_find_unused_parameters=False,  # all that are trained are used
-        bf16=bf16,
+        bf16=settings.autocast,
+        use_cpu=settings.autocast and not torch.cuda.is_available(),
         seed=settings.seed,
         data_seed=settings.seed,
         logging_steps=1,
