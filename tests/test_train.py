@@ -143,6 +143,8 @@ def test_the_adapter_loads_in_plain_transformers_and_peft(
     assert tokenizer.chat_template
     assert answers(str(folder)) != answers(str(tiny_model))
     assert not (folder / "checkpoints").exists()
+    names = ("adapter_model.safetensors", "manifest.json")  # who reads one reads the other
+    assert len({(folder / name).stat().st_mode for name in names}) == 1
 
 
 def test_training_teaches(config: Any, tiny_model: Path) -> None:

@@ -16,6 +16,7 @@ import errno
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -272,9 +273,15 @@ def is_done(folder: Path) -> bool:
 
 
 def finish(folder: Path, *, done: bool = True, **counts: Any) -> None:
-    """Write the counts of a run into its manifest, and whether nothing is left to do."""
+    """Write the counts of a run into its manifest, and whether nothing is left to do.
+
+    Weights may then be read by who may read the manifest; safetensors 0.8 keeps them from others.
+    """
     facts = manifest(folder) | {"done": done, "counts": counts}
-    write_whole(folder / "manifest.json", msgspec.json.format(msgspec.json.encode(facts), indent=1))
+    path = folder / "manifest.json"
+    write_whole(path, msgspec.json.format(msgspec.json.encode(facts), indent=1))
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(stat.S_IMODE(path.stat().st_mode))
 
 
 class Made(msgspec.Struct):
