@@ -157,7 +157,7 @@ def read_config(name: str) -> dict[str, Any]:
                 raise UserError(f"--base_model {name}: is an adapter; give the model below it")
             raise UserError(f"--base_model {name}: no config.json here")
     else:
-        if not store.HUB_NAME.fullmatch(place):
+        if not store.may_be_on_hub(place):
             raise UserError(f"--base_model {name}: no such folder")
         hub = require("huggingface_hub", "train")
         try:

@@ -247,7 +247,8 @@ def _tell(path: Path, faults: Mapping[str, str]) -> None:
 
 
 def _pair(row: dict[str, Any]) -> Pair:
-    if not any(key in row for key in NO_QUESTION):  # a reference and a response are enough
+    answered = any(key in row for key in shapes.RESPONSES)
+    if answered and not any(key in row for key in NO_QUESTION):  # a reference is enough
         row = {"problem": "", **row}
     for key in shapes.RESPONSES:
         if isinstance(row.get(key), int | float) and not isinstance(row[key], bool):

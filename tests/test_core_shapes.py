@@ -167,6 +167,7 @@ def test_a_cut_answer_says_so() -> None:
         ({"problem": ASK}, "unknown row with fields problem; expected"),
         ({"response": SAID}, "unknown row with fields response"),
         ({"problem": 3, "response": SAID}, "unknown row with fields problem, response"),
+        ({"problem": ASK, "response": None}, "the row's response is null"),
         ({"messages": []}, "'messages' must be a list of turns"),
         ({"messages": "x"}, "'messages' must be a list of turns"),
         ({"messages": [USER]}, "the last turn must be the assistant's, found 'user'"),

@@ -368,7 +368,18 @@ def test_a_file_is_made_once_and_known_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "found"),
-    [("owner/name-1.5_b", True), ("gpt2", True), ("a/b/c", False), ("./a", False), ("", False)],
+    [("owner/name-1.5_b", True), ("mimi", False), ("a/b/c", False), ("./a", False), ("", False)],
 )
 def test_names_of_the_hub(name: str, found: bool) -> None:
-    assert bool(store.HUB_NAME.fullmatch(name)) is found
+    assert store.may_be_on_hub(name) is found
+
+
+def test_a_place_of_runs_is_none_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Qwen" / "Qwen2.5-7B").mkdir(parents=True)
+    assert store.may_be_on_hub("Qwen/Qwen3-8B")  # beside one that was downloaded
+    (tmp_path / "runs" / "student").mkdir(parents=True)
+    (tmp_path / "runs" / "student" / "manifest.json").write_text("{}")
+    assert not store.may_be_on_hub("runs/studend")

@@ -32,6 +32,7 @@ BAD = [
     ({"id": "x", "problem": "x?", "response": "1", "answer": "#### "}, "answer is empty"),
     ({"id": "x", "problem": "x?", "response": "1", "answer": {"a": 1}}, "must be a text or a numb"),
     ({"id": "x", "problem": "x?", "answer": "1"}, "unknown row with fields answer, id, problem"),
+    ({"id": "x", "foo": 1}, "unknown row with fields foo, id; expected"),
     ({"id": "x", "problem": "x?", "response": None, "answer": "1"}, "the row has no response"),
     ({"id": "x", "messages": [], "answer": "1"}, "'messages' must be a list of turns"),
 ]

@@ -187,8 +187,8 @@ def loading(name: str) -> Iterator[str]:
     """
     safetensors = require("safetensors", "train")
     place = locate(name)
-    if not Path(place).is_dir() and not store.HUB_NAME.fullmatch(place):
-        raise UserError(f"model {name!r}: {_meant(name)}no such folder")
+    if not Path(place).is_dir() and not store.may_be_on_hub(place):
+        raise UserError(f"model {name!r}: {_meant(name)}no such folder; the hub has owner/name")
     try:
         yield place
     except (OSError, ValueError, safetensors.SafetensorError) as error:

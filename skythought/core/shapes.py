@@ -294,6 +294,9 @@ def _conversation(row: dict[str, Any]) -> tuple[tuple[Message, ...], str]:
     question = next((row[k] for k in QUESTIONS if isinstance(row.get(k), str)), None)
     response = next((row[k] for k in RESPONSES if isinstance(row.get(k), str)), None)
     if question is None or response is None:
+        empty = next((k for k in (*QUESTIONS, *RESPONSES) if k in row and row[k] is None), "")
+        if empty:
+            raise ValueError(f"the row's {empty} is null")
         raise ValueError(f"unknown row with fields {', '.join(sorted(row)[:8])}; {EXPECTED}")
     if isinstance(row.get("input"), str) and row["input"]:
         question = f"{question}\n\n{row['input']}"

@@ -34,7 +34,7 @@ T = TypeVar("T")
 NEVER_WRITTEN = ("key", "token", "secret", "password")
 TORN = "if it was made by this very command, delete it; else choose another output folder"
 BLOCK = 2**20
-HUB_NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?")  # owner/name, or an old name without an owner
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # owner/name
 
 
 def read(path: Path, kind: type[T]) -> list[T]:
@@ -270,6 +270,15 @@ def note(folder: Path, name: str, value: str) -> None:
 def is_done(folder: Path) -> bool:
     """Say whether the run in this folder was finished."""
     return (folder / "manifest.json").exists() and bool(manifest(folder).get("done"))
+
+
+def may_be_on_hub(name: str) -> bool:
+    """Say whether the hub is worth asking for a name; offline that takes a minute.
+
+    A folder that lies where this machine has runs is not: `runs/typo`.
+    """
+    parent = Path(name).parent
+    return bool(HUB_NAME.fullmatch(name)) and not any(parent.glob("*/manifest.json"))
 
 
 def finish(folder: Path, *, done: bool = True, **counts: Any) -> None:

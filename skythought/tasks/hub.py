@@ -77,7 +77,7 @@ def _rows(split: str, task: str, dataset: Dataset) -> Iterable[Mapping[str, Any]
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise UserError(
             f"task {task!r}: cannot load {source} from the hub ({first_line(error)}); "
-            "give a local copy with --data copy.jsonl"
+            "give a local copy: --data copy.jsonl, or the file in place of the name"
         ) from error
     return rows
 

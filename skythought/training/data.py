@@ -50,7 +50,7 @@ def read(dataset: Path) -> list[Example]:
         UserError: as `shapes.read_examples`, or the hub has no such dataset or cannot be asked.
     """
     name = dataset.as_posix()
-    on_hub = "/" in name and store.HUB_NAME.fullmatch(name) and dataset.suffix not in FILES
+    on_hub = store.may_be_on_hub(name) and dataset.suffix not in FILES
     if dataset.exists() or not on_hub:
         return list(shapes.read_examples(dataset))
     return from_hub(name)

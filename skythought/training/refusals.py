@@ -27,6 +27,8 @@ def check(config: Any, chosen: Hyperparameters) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise UserError(f"--{name} {value}: give 1 or more")
+    if config.max_steps < 1 and config.max_steps != -1:
+        raise UserError(f"--max_steps {config.max_steps}: give 1 or more, or -1 for all epochs")
     for name in ("lr", "beta", "max_grad_norm", *(() if config.max_steps > 0 else ("epochs",))):
         value = getattr(config, name)
         if value is not None and not 0 < value < math.inf:
