@@ -100,6 +100,8 @@ def index(paths: Sequence[Path], folder: Path, workers: int = 0) -> Path:
     Raises:
         UserError: nothing there, no trace in it, or another process is making the same index.
     """
+    if not paths:
+        raise UserError("which traces? give run folders, or JSONL files of traces")
     found = sources.find(paths)
     path = folder / f"{digest([str(source.path) for source in found])}.sqlite"
     with closing(building.prepare(path, found)) as db:

@@ -73,8 +73,7 @@ def findings(results: dict[str, Any]) -> list[str]:
         )
         said.append(
             f"{told}: {points(row['difference'])} points ({points(row['low'])} to "
-            f"{points(row['high'])}), p {_p(row['p'])}; 80 % of such comparisons would find "
-            f"{_detectable(row)} points"
+            f"{points(row['high'])}), p {_p(row['p'])}; {_findable(row)}"
         )
     for row in results["runs"]:
         if not row["complete"]:
@@ -86,6 +85,12 @@ def findings(results: dict[str, Any]) -> list[str]:
                 "and count as wrong"
             )
     return said
+
+
+def _findable(row: dict[str, Any]) -> str:
+    if row["detectable"] is None:
+        return "no two answers differ, so what difference would be found cannot be said"
+    return f"80 % of such comparisons would find {_detectable(row)} points"
 
 
 def _detectable(row: dict[str, Any]) -> str:

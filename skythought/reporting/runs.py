@@ -136,6 +136,8 @@ def read_study(folder: Path) -> Study:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; make a study with: {again}")
     if not (folder / "manifest.json").is_file():
+        if inside := sorted(path.parent for path in folder.glob("*/manifest.json")):
+            raise UserError(f"{folder}: is no run, but holds some; name them: {inside[0]} ...")
         raise UserError(f"{folder}: holds no study (no manifest.json); make one with: {again}")
     manifest = _decode(folder / "manifest.json", _Manifest)
     places = sorted(path.parent for path in (folder / "arms").glob("*/arm.json"))
