@@ -42,8 +42,8 @@ class Config:
     """Answers to each, at temperature 1."""
     beta: float = 2.0
     gamma: float = 0.3
-    lr: float = 2e-4
-    epochs: float = 1
+    lr: float = 3e-4
+    epochs: float = 3
     batch_size: int = 16
     seed: int = 0
 
