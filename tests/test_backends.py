@@ -174,7 +174,7 @@ def test_an_adapter_that_does_not_say_what_it_is(text: str, told: str, tmp_path:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("mni", "model 'mni' cannot be loaded: did you mean 'mini'? there is no such folder"),
+        ("mni", "model 'mni': did you mean 'mini'? no such folder; the hub has owner/name"),
         ("runs/tuend", "cannot be loaded: did you mean 'runs/tuned'? there is no such folder"),
         ("./rns", "model './rns': did you mean 'runs'? no such folder"),
         ("runs/mni", "model 'runs/mni' cannot be loaded: there is no such folder"),
