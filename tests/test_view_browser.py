@@ -73,8 +73,11 @@ class Tab:
 
 
 @pytest.fixture
-def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
-    """Give what opens tabs; at the end nothing went wrong in any, or out."""
+def tab(browser: Browser, opened: Open) -> Iterator[Callable[..., Tab]]:
+    """Give what opens tabs; at the end nothing went wrong in any, or out.
+
+    It asks for `opened` so that tabs are closed before the sites they may still be asking.
+    """
     made: list[Tab] = []
 
     def start(site: Opened, **options: Any) -> Tab:
