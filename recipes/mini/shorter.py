@@ -49,7 +49,7 @@ class Config:
 
 
 def run(config: Config) -> dict[str, Any]:
-    """Run what is missing; gives what `shorter.json` holds."""
+    """Run what is missing; gives what is written beside the trained adapter, as its name and split."""
     torch.set_num_threads(study.THREADS)
     make_student(config)
     make_pairs(config)
