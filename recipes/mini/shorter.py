@@ -49,7 +49,7 @@ class Config:
 
 
 def run(config: Config) -> dict[str, Any]:
-    """Run what is missing; gives what is written beside the trained adapter, as its name and split."""
+    """Run what is missing; gives what the file NAME.SPLIT.json of the trained adapter holds."""
     torch.set_num_threads(study.THREADS)
     make_student(config)
     make_pairs(config)
