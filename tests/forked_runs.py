@@ -4,8 +4,8 @@
 
 A job has `values` of `train.Config`, perhaps `processes` (1 where not given), and perhaps `moment`
 (the run kills itself there) or `kills` (so often it is killed, each time after a random time
-`between` two numbers of seconds, and gone on with until it ends). Prints for each job how often it
-was killed.
+`between` two shares of what the job before took, and gone on with until it ends). Prints for each
+job how often it was killed.
 """
 
 from __future__ import annotations
@@ -144,13 +144,16 @@ def main() -> None:
 
     os.environ["ACCELERATE_USE_CPU"] = "1"
     counts = []
+    took = 0.0
     for job in json.load(sys.stdin):
         chance, killed = random.Random(job.get("seed", 0)), 0
         while killed < job.get("kills", 0):
-            if not wait(begin(job), chance.uniform(*job["between"])):
+            if not wait(begin(job), took * chance.uniform(*job["between"])):
                 break  # it was ready before
             killed += 1
+        start = time.monotonic()
         killed += wait(begin(job))
+        took = time.monotonic() - start
         counts.append(killed)
     sys.stdout.write(f"{json.dumps(counts)}\n")
 

@@ -224,13 +224,12 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_weights(
     """Ten times, in whatever it does: beginning, steps, checkpoints that all processes write."""
 
     def job(name: str) -> dict[str, Any]:
-        asked = values(tiny_model, tmp_path, method, name) | {"save_every": 1}
+        asked = values(tiny_model, tmp_path, method, name) | {"save_every": 1, "max_steps": 40}
         return {"values": asked, "processes": processes}
 
-    whole, often = job("whole"), job("often") | {"kills": 10, "between": (0.3, 3.0)}
-    assert run_all([whole]) == [0]
-    (killed,) = run_all([often])
-    assert killed >= 3
+    whole, often = job("whole"), job("often") | {"kills": 10, "between": (0.02, 0.35)}
+    _, killed = run_all([whole, often])
+    assert killed >= 3, killed
     one, other = (j["values"]["output_dir"] for j in (whole, often))
     assert steps(other) == steps(one)
     expected = weights(one)

@@ -240,6 +240,9 @@ class SimPOTrainer(_MeanOverPairs, CPOTrainer):  # type: ignore[misc]
             data_collator=DataCollatorForPreference(processing_class.pad_token_id),
             **values,
         )
+        # The rewards of all pairs that the loss is over, as a run that was stopped gives them too:
+        # the other leaves those out that fill up an epoch, but not after a resume.
+        self.accelerator.gather_for_metrics = self.accelerator.gather
 
     def tokenize_row(self, feature: Any, model: Any = None) -> Any:
         """Leave a row as it is."""
