@@ -111,7 +111,7 @@ def with_trainer(options: argparse.Namespace, rows: Any, clock: Clock, folder: s
     values = common(options, folder) | {"dataset_kwargs": {"skip_prepare_dataset": True}}
     given = {"train_dataset": datasets.Dataset.from_dict(columns), "processing_class": tokenizer}
     lora = {"r": options.lora_r, "lora_alpha": 2 * options.lora_r, "target_modules": "all-linear"}
-    if options.arm == "ours":
+    if options.arm.startswith("ours"):
         from skythought.training import adapter, attention
         from skythought.training.trainer import Trainer
 
@@ -192,7 +192,7 @@ def bare(options: argparse.Namespace, rows: Any, clock: Clock) -> None:
 
     from skythought.training import attention, lora, loss, packing
 
-    ours = options.arm == "ours"
+    ours = options.arm.startswith("ours")
     model, _ = build(options)
     model.config.use_cache = False
     if ours:

@@ -33,7 +33,7 @@ from typing import Any
 
 from train_arms import RANDOM, Clock, bare, llama_factory, with_trainer
 
-ARMS = ("ours", "trl", "sky-t1")
+ARMS = ("ours", "trl", "sky-t1")  # and ours-checkpointing
 OTHER = "llama-factory"  # needs older packages than ours, so an environment of its own
 
 
@@ -104,6 +104,7 @@ def measure(options: argparse.Namespace) -> None:
     import torch
 
     rows = json.loads(options.rows.read_text())
+    options.checkpointing |= options.arm == "ours-checkpointing"
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         if options.arm == OTHER:
@@ -115,7 +116,7 @@ def measure(options: argparse.Namespace) -> None:
     seconds = clock.ends[-1] - clock.ends[0]
     skipped = options.samples
     flops, again = work(options, rows, skipped)
-    twice = options.checkpointing or options.arm != "ours"  # the others' defaults
+    twice = options.checkpointing or not options.arm.startswith("ours")  # the others' defaults
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated()

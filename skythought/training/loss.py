@@ -19,6 +19,7 @@ from transformers.utils import ModelOutput
 IGNORED = -100
 # Tokens whose logits exist at a time. A CPU is fastest when they stay near its caches.
 PIECE = {"cpu": 512, "cuda": 2048}
+APART = 16  # numbers between rows of logits
 
 # Models with one of these set do more to their logits than the product; TRL's own head knows how.
 SCALED = (
@@ -49,10 +50,11 @@ class _CrossEntropy(torch.autograd.Function):  # type: ignore[misc]
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wanted[1] else None
         grad_bias = torch.zeros_like(bias, dtype=torch.float32) if wanted[2] else None
         log_probs = hidden.new_empty(len(labels), dtype=torch.float32)
+        room = _room(hidden, weight, min(piece, len(labels)))
         for start in range(0, len(labels), piece):
             part = slice(start, start + piece)
             h, label = hidden[part], labels[part]
-            logits = torch.nn.functional.linear(h, weight, bias).float()
+            logits = _logits(h, weight, bias, room)
             highest = logits.amax(-1, keepdim=True)
             picked = logits.gather(-1, label[:, None])
             weights = logits.sub_(highest).exp_()  # the softmax before it is divided by `total`
@@ -83,6 +85,26 @@ class _CrossEntropy(torch.autograd.Function):  # type: ignore[misc]
             None,
             None,
         )
+
+
+def _room(hidden: Any, weight: Any, n: int) -> Any:
+    """Give room for the logits of n tokens on a CPU, used again for each piece.
+
+    Its rows are not a whole number of pages long, as 49,152 numbers are: those share their places
+    in a cache. None on a GPU, and where autocast chooses the precision of the product.
+    """
+    if hidden.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        return None
+    width = len(weight)
+    return hidden.new_empty(n, width + APART)[:, :width]
+
+
+def _logits(h: Any, weight: Any, bias: Any, room: Any) -> Any:
+    """Give the logits of a piece in float32, in `room` where there is one."""
+    if room is None:
+        return torch.nn.functional.linear(h, weight, bias).float()
+    logits = torch.mm(h, weight.T, out=room[: len(h)])
+    return (logits if bias is None else logits.add_(bias)).float()
 
 
 def cross_entropy(
