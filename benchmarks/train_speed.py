@@ -59,7 +59,8 @@ def tokens(options: argparse.Namespace) -> dict[str, list[list[int]]]:
         rows = data.tokenize(tokenizer, list(shapes.read_examples(path)), options.max_length)
     order = list(range(n))
     random.Random("0 0").shuffle(order)  # so that each step has the samples that ours has
-    return {"ids": [rows.input_ids[i] for i in order], "labels": [rows.labels[i] for i in order]}
+    ids, labels = ([[*column[i]] for i in order] for column in (rows.input_ids, rows.labels))
+    return {"ids": ids, "labels": labels}
 
 
 def product_rate(dtype: str) -> float:

@@ -32,8 +32,8 @@ def test_labels_are_the_completion_and_its_end(tokenizer: Any) -> None:
     rows = data.tokenize(tokenizer, [example("3 plus 4?", "7.")], 100)
     pieces = ["<|user|>", "3", " plus", " 4", "?", "<|assistant|>", "7", ".", "<|end|>"]
     ids = tokenizer.convert_tokens_to_ids(pieces)
-    assert rows.input_ids == [ids]
-    assert rows.labels == [[-100] * 6 + ids[6:]]
+    assert [*map(list, rows.input_ids)] == [ids]
+    assert [*map(list, rows.labels)] == [[-100] * 6 + ids[6:]]
     assert (rows.truncated, rows.dropped, rows.n_tokens) == (0, 0, 9)
 
 
@@ -52,7 +52,7 @@ def test_earlier_turns_are_not_learned(tokenizer: Any) -> None:
     ).labels
     learned = [label for label in labels if label != data.IGNORED]
     assert tokenizer.decode(learned) == "6.<|end|>"
-    assert labels[-len(learned) :] == learned
+    assert [*labels[-len(learned) :]] == learned
 
 
 def test_every_whole_row_ends_with_the_end_token(tokenizer: Any) -> None:

@@ -198,9 +198,9 @@ def test_a_prompt_that_inference_does_not_see(chatml: Any) -> None:
     assert told == (
         "3 of 3 samples have another prompt in training than in inference; the first is plain"
     )
-    twice = [[chatml.bos_token_id] * 2 + ids for ids in rows.input_ids]
+    twice = [[chatml.bos_token_id] * 2 + [*ids] for ids in rows.input_ids]
     told, _ = look(
-        chatml, input_ids=twice, labels=[[data.IGNORED] * 2 + ids for ids in rows.labels]
+        chatml, input_ids=twice, labels=[[data.IGNORED] * 2 + [*ids] for ids in rows.labels]
     ).failures
     assert told == "3 samples begin with <|begin|> twice"
 

@@ -117,7 +117,9 @@ def test_pairs_are_tokenized_as_demonstrations(tiny_model: Path) -> None:
     for field, answers in (("completion", pairs.chosen_ids), ("rejected", pairs.rejected_ids)):
         alone = [pair(e.messages[0].content, getattr(e, field), "") for e in PAIRS]
         rows = data.tokenize(tokenizer, alone, 100)
-        assert [p + a for p, a in zip(pairs.prompt_ids, answers, strict=True)] == rows.input_ids
+        assert [p + a for p, a in zip(pairs.prompt_ids, answers, strict=True)] == [
+            *map(list, rows.input_ids)
+        ]
         assert [[t for t in row if t != data.IGNORED] for row in rows.labels] == answers
     assert (pairs.n_rows, pairs.truncated, pairs.dropped) == (3, 0, 0)
     assert pairs.longest == 2 * max(map(len, rows.input_ids))

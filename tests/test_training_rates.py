@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,9 @@ transformers: Any = pytest.importorskip("transformers", reason="needs skythought
 peft: Any = pytest.importorskip("peft", reason="needs skythought[train]")
 
 # Six tokens of which two are learned; a token sees (1 + 2 + 1 + 2 + 3 + 4) / 6 in the mean.
-ROWS = Rows([[5, 6], [5, 6, 7, 8]], [[-100, 6], [-100, -100, -100, 8]], 0, 0, [], [])
+IDS = [array("i", ids) for ids in ([5, 6], [5, 6, 7, 8])]
+LABELS = [array("i", labels) for labels in ([-100, 6], [-100, -100, -100, 8])]
+ROWS = Rows(IDS, LABELS, 0, 0, [], [])
 CARD = hardware.Card("H100", 1, 1e15, 1, 1, 1, 0.5, 3.0, "a list")
 
 

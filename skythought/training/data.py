@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
+from array import array
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from skythought.core import formats, shapes, store
 from skythought.core.errors import UserError, first_line, require
@@ -16,14 +17,17 @@ IGNORED = -100
 FILES = (".jsonl", ".json", ".parquet", ".csv", ".txt", ".gz")  # endings of files, not of datasets
 
 
+Tokens: TypeAlias = "array[int]"  # every process holds all of them: four bytes each, not forty
+
+
 class Rows(NamedTuple):
     """Tokenized training data."""
 
-    input_ids: list[list[int]]
-    labels: list[list[int]]  # the token where the loss is taken, -100 elsewhere
+    input_ids: list[Tokens]
+    labels: list[Tokens]  # the token where the loss is taken, -100 elsewhere
     truncated: int  # rows cut at max_length
     dropped: int  # rows of which nothing of the completion was left
-    kinds: list[list[int]]  # what each token is for (`split.KINDS`); empty where nobody can say
+    kinds: list[Tokens]  # what each token is for (`split.KINDS`); empty where nobody can say
     sources: list[int]  # number of the example that each row was made of
     why_dropped: str = "their prompt alone is longer"
 
@@ -98,9 +102,9 @@ def tokenize(
     """
     from skythought.training import split
 
-    ids: list[list[int]] = []
-    labels: list[list[int]] = []
-    kinds: list[list[int]] = []
+    ids: list[Tokens] = []
+    labels: list[Tokens] = []
+    kinds: list[Tokens] = []
     sources: list[int] = []
     truncated = dropped = 0
     for number, example in enumerate(examples):
@@ -117,10 +121,10 @@ def tokenize(
         whole = prompt + completion
         truncated += len(whole) > max_length
         sources.append(number)
-        ids.append(whole[:max_length])
-        labels.append(([IGNORED] * len(prompt) + completion)[:max_length])
+        ids.append(array("i", whole[:max_length]))
+        labels.append(array("i", ([IGNORED] * len(prompt) + completion)[:max_length]))
         if (of := split.of_tokens(tokenizer, rendered)) is not None:
-            kinds.append(([split.NONE] * len(prompt) + of)[:max_length])
+            kinds.append(array("b", ([split.NONE] * len(prompt) + of)[:max_length]))
     if not ids and not dropped:
         raise UserError("the dataset is empty; nothing to train on")
     if not ids or truncated == len(ids):

@@ -12,6 +12,7 @@ apart by `formats.parse`. No token may lie outside the model's embeddings: none 
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 from skythought.core import formats, progress
 from skythought.core.errors import UserError
 from skythought.core.records import Example, Message
-from skythought.training.data import IGNORED, Rows
+from skythought.training.data import IGNORED, Rows, Tokens
 
 MAX_UNKNOWN = 0.05  # of all tokens; a tokenizer of words lacks some, one of bytes none
 LOOKED_AT = 200  # samples that are decoded; all are looked through for tokens
@@ -52,7 +53,7 @@ def check(
         stops: ids at which an engine ends a turn.
         embeddings: number of the model's token embeddings.
     """
-    learned = [[t for t in labels if t != IGNORED] for labels in rows.labels]
+    learned = [array("i", [t for t in labels if t != IGNORED]) for labels in rows.labels]
     failures = [*_tokens(tokenizer, rows, embeddings), *_ends(examples, rows, learned, stops)]
     whole = [i for i, tokens in enumerate(learned) if tokens and tokens[-1] in stops]
     if n_unknown := _unknown(tokenizer, rows):  # what they stood for cannot be read back
@@ -60,8 +61,8 @@ def check(
     looked = whole[:: -(-len(whole) // LOOKED_AT) or 1]
     wrong_prompts, wrong_texts = [], []
     for i in looked:
-        example, tokens = examples[rows.sources[i]], learned[i]
-        prompt = rows.input_ids[i][: -len(tokens)]
+        example, tokens = examples[rows.sources[i]], learned[i].tolist()
+        prompt = [*rows.input_ids[i][: -len(tokens)]]
         if prompt != served_prompt(tokenizer, example.messages):
             wrong_prompts.append(example.id)
         end = next(at for at, token in enumerate(tokens) if token in stops)
@@ -150,7 +151,7 @@ def _tokens(tokenizer: Any, rows: Rows, embeddings: int) -> Iterator[str]:
         yield f"{n:,} of {rows.n_tokens:,} tokens are unknown to the tokenizer"
     begin = tokenizer.bos_token_id
     if begin is not None and begin != tokenizer.eos_token_id:
-        twice = sum(ids[:2] == [begin, begin] for ids in rows.input_ids)
+        twice = sum([*ids[:2]] == [begin, begin] for ids in rows.input_ids)
         if twice:
             yield f"{twice} samples begin with {tokenizer.bos_token} twice"
 
@@ -164,7 +165,7 @@ def _unknown(tokenizer: Any, rows: Rows) -> int:
 
 
 def _ends(
-    examples: Sequence[Example], rows: Rows, learned: list[list[int]], stops: Collection[int]
+    examples: Sequence[Example], rows: Rows, learned: list[Tokens], stops: Collection[int]
 ) -> Iterator[str]:
     """Find samples that do not teach to stop, or teach it inside."""
     endless = [i for i, tokens in enumerate(learned) if not tokens or tokens[-1] not in stops]

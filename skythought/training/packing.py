@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
 
 from skythought.training.lengths import Pass as Pass
@@ -124,7 +125,7 @@ class Passes(torch.utils.data.Dataset):  # type: ignore[misc]
 
     def __getitem__(self, samples: Pass) -> dict[str, Any]:
         rows = {
-            name: [torch.tensor(column[i]) for i in samples]
+            name: [torch.tensor(np.asarray(column[i], dtype=np.int64)) for i in samples]
             or [torch.tensor([self.fill.get(name, 0)])]
             for name, column in self.columns.items()
         }

@@ -89,7 +89,7 @@ def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path
             dataset_kwargs={"skip_prepare_dataset": True},
             per_device_train_batch_size=-(-settings.batch_size // devices()),
         ),
-        train_dataset=Dataset.from_dict(columns),
+        train_dataset=Dataset.from_dict({"input_ids": [[0]] * rows.n_rows}),  # for its length
         columns=columns,
         batch_size=settings.batch_size,
         micro_tokens=settings.micro_tokens,
