@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from skythought import __version__
+from skythought.core import mistakes
 from skythought.core.errors import UserError, plain, unknown
 
 # verb -> (module with Config and run, one line of help), in pipeline order
@@ -72,7 +73,7 @@ def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]]
         verbs: the table of verbs.
 
     Raises:
-        SystemExit: help was asked for (0) or a flag is wrong (2).
+        SystemExit: help was asked for (0), or tyro says itself what is wrong with a flag (2).
     """
     verb, *rest = [*(sys.argv[1:] if args is None else args)] or ["--help"]
     given = {flag for flag in COMMON if flag in rest}
@@ -191,7 +192,8 @@ def _config(module: Any, prog: str, args: Sequence[str]) -> Any:
 
     about = inspect.cleandoc(module.__doc__ or "")
     try:
-        return tyro.cli(module.Config, args=args, prog=prog, description=about)
+        with mistakes.in_one_line(module.Config, args):
+            return tyro.cli(module.Config, args=args, prog=prog, description=about)
     except BrokenPipeError:  # help piped into `head`, which has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None

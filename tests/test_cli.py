@@ -266,7 +266,7 @@ def test_mistyped_flag_names_the_nearest(
     toy: dict[str, tuple[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code(["toy", "--base_modle", "m"], toy) == 2
-    assert "--base-model" in capsys.readouterr().err
+    assert "--base_model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [["--limit", "many"], ["maxi"], ["--limit"]])
