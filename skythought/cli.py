@@ -60,6 +60,7 @@ EXTRAS = {
 }
 
 COMMON = ("--quiet", "--json")  # flags of every verb
+ENDED = 128 + signal.SIGTERM  # exit code
 
 # What is wrong with a path that the user gave; any other failure of the system is not theirs.
 PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
@@ -113,6 +114,10 @@ def main(args: Sequence[str] | None = None, verbs: Mapping[str, tuple[str, str]]
         return _fail(f"{name}: {reason}", 2)
     except KeyboardInterrupt:
         return _fail(f"{name}: stopped; the same command goes on from here", 130)
+    except SystemExit as end:
+        if end.code != ENDED:
+            raise
+        return _fail(f"{name}: ended by SIGTERM; the same command goes on from here", ENDED)
     return 0
 
 
@@ -123,8 +128,8 @@ def _tidy() -> Iterator[None]:
         yield
         return
 
-    def end(number: int, _: object) -> None:
-        sys.exit(128 + number)
+    def end(*_: object) -> None:
+        sys.exit(ENDED)
 
     end.gives_way = True  # type: ignore[attr-defined]  # to who has something to wait for
     signal.signal(signal.SIGTERM, end)

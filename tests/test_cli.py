@@ -238,7 +238,11 @@ def test_stopped_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("number", "code_then", "told_then"), [(signal.SIGINT, 130, STOPPED), (signal.SIGTERM, 143, "")]
+    ("number", "code_then", "told_then"),
+    [
+        (signal.SIGINT, 130, STOPPED),
+        (signal.SIGTERM, 143, STOPPED.replace("stopped", "ended by SIGTERM")),
+    ],
 )
 def test_a_running_verb_is_stopped(
     number: signal.Signals,
