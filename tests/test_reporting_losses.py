@@ -57,7 +57,8 @@ def test_the_step_at_which_most_of_the_fall_is_done() -> None:
         ([1.0, 1.0], losses.Fall(1.0, 1.0, None)),
         ([1.0], None),
         ([None, None], None),
-        ([float("nan"), 1.0, None, 0.0], losses.Fall(1.0, 0.0, 4)),
+        ([2.0, 1.0, 0.0], losses.Fall(2.0, 0.0, None)),  # in too few steps to say when
+        ([float("nan"), 1.0, None, *[0.0] * 9], losses.Fall(1.0, 0.0, 4)),
     ],
 )
 def test_losses_that_do_not_fall(values: list[float | None], found: Any) -> None:

@@ -105,7 +105,10 @@ def finding(results: dict[str, Any]) -> str:
     """Say in a sentence what was learned first."""
     learned = results["learned"]
     if not learned:
-        return "The logs do not tell structure from content, or one of the two losses did not fall."
+        return (
+            "What was learned first is not known: the logs do not tell structure from content, one "
+            f"of the two losses did not fall, or there are fewer than {losses.LEAST} steps."
+        )
     after = learned["content after structure"]
     order = "before" if after["mean"] > 0 else "after" if after["mean"] < 0 else "together with"
     told = (

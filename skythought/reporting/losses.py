@@ -19,6 +19,7 @@ from skythought.reporting.drawing import Points, Scale
 from skythought.reporting.runs import Step
 
 SHARE = 0.9  # of the whole fall, at which a loss counts as learned
+LEAST = 10  # steps of a log that says so
 PARTS = {"loss_structural": "structure", "loss_content": "content"}
 KINDS = {
     "loss_opening": "first words of steps",
@@ -53,7 +54,7 @@ class Fall(NamedTuple):
 
     first: float  # of the first step
     last: float  # mean of the last tenth of the steps
-    step: int | None  # at which `SHARE` of the fall was done; None where the loss did not fall
+    step: int | None  # at which `SHARE` of the fall was done; None without a fall, or `LEAST` steps
 
 
 def values(log: Log, part: str = "loss") -> list[tuple[int, float]]:
@@ -75,7 +76,8 @@ def _fall(points: Points) -> Fall | None:
     first = smooth[0]
     reached = first - SHARE * (first - last)
     steps = [step for (step, _), value in zip(points, smooth, strict=True) if value <= reached]
-    return Fall(first, last, steps[0] if steps and last < first else None)
+    fell = bool(steps) and last < first and len(points) >= LEAST
+    return Fall(first, last, steps[0] if fell else None)
 
 
 def learned(log: Log) -> dict[str, int] | None:
