@@ -204,7 +204,7 @@ def bare(options: argparse.Namespace, rows: Any, clock: Clock) -> None:
     config = {"r": options.lora_r, "lora_alpha": 2 * options.lora_r, "target_modules": "all-linear"}
     model = peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", **config))
     if ours:
-        lora.merge_products(model)
+        lora.merge_products(model, "half" if options.dtype == "bfloat16" else "whole")
     model.train()
     trained = [p for p in model.parameters() if p.requires_grad]
     device = trained[0].device

@@ -202,7 +202,8 @@ def _train(
         rows = data.tokenize(tokenizer, examples, chosen.max_length, stops)
     else:
         rows = preference.tokenize(tokenizer, examples, chosen.max_length, stops)
-    shared = sharding.choose(config.sharding, sft.devices())
+    n_processes = sft.devices(evaluates=bool(config.eval_task))
+    shared = sharding.choose(config.sharding, n_processes)
     if shared == "fsdp" and config.eval_task:
         raise UserError("--eval_task: one process evaluates, and with --sharding fsdp none has all")
     fit = memory.tokens_that_fit(
@@ -211,7 +212,7 @@ def _train(
         checkpointing=config.gradient_checkpointing,
         memory=memory.device_memory(),
         r=chosen.lora_r,
-        shards=sft.devices() if shared == "fsdp" else 1,
+        shards=n_processes if shared == "fsdp" else 1,
     )
     packing = config.packing if chosen.objective == "sft" else False
     if fit is not None and (longest := rows.longest) > fit and is_main():

@@ -34,7 +34,7 @@ NOUNS = (
 )
 CORE = (
     *("store", "formats", "extraction", "steps", "shapes", "metrics", "progress", "audit"),
-    *("options", "labels", "presets", "prices", "cluster", "crew", "spread"),
+    *("options", "labels", "mistakes", "presets", "prices", "cluster", "crew", "spread"),
 )
 LAYERS = (
     ("__init__",),  # the version

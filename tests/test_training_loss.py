@@ -44,6 +44,30 @@ def test_pieces_give_the_loss_and_the_gradients_of_the_whole(
         assert (found.grad.double() - wanted.grad).abs().max() < near * scale
 
 
+@pytest.mark.parametrize("autocast", [False, True])
+def test_what_is_learned_of_sure_tokens_survives_rounding(autocast: bool) -> None:
+    """Most tokens of a trace are nearly certain; their gradient is a difference of like numbers."""
+    from skythought.training import loss
+
+    torch.manual_seed(0)
+    weight = torch.randn(50, 64).bfloat16().float().requires_grad_()
+    labels = torch.arange(50)
+    hidden = (weight.detach() * 0.15 + 0.02 * torch.randn(50, 64)).bfloat16().float()
+    hidden.requires_grad_()
+    exact = [t.detach().double().requires_grad_() for t in (hidden, weight)]
+    logits = exact[0] @ exact[1].T
+    torch.nn.functional.cross_entropy(logits, labels, reduction="sum").backward()
+    assert logits.softmax(-1)[labels, labels].median() > 0.99
+    given = [t.detach() if autocast else t.detach().bfloat16() for t in (hidden, weight)]
+    given = [t.requires_grad_() for t in given]
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        total, _ = loss.cross_entropy(given[0], given[1], None, labels)
+    total.backward()
+    for mine, true in zip(given, exact, strict=True):
+        off = (mine.grad.double() - true.grad).norm(dim=-1) / true.grad.norm(dim=-1)
+        assert off.max() < 0.06
+
+
 def test_a_frozen_head_and_no_tokens() -> None:
     from skythought.training import loss
 

@@ -102,6 +102,9 @@ def use(model: Any, backend: str) -> None:
     Raises:
         UserError: there is none of this name, or its package is not installed.
     """
+    # Where cuDNN goes first (Hopper, Blackwell) it makes a plan for every length that it meets, a
+    # quarter of a second each.
+    torch.backends.cuda.enable_cudnn_sdp(False)
     try:
         model.set_attn_implementation(backend)
     except (ValueError, ImportError) as error:

@@ -4,7 +4,10 @@
 
 W' is made once per optimizer step. Backwards, the gradient of x is one product with W' too, and
 those of A and B are exact: s B^T (dy^T x) and s (dy^T x) A^T, multiplied in the order that is
-cheaper. In float32 only: rounding W' to bfloat16 would swallow small updates.
+cheaper. In float32 only: rounding W' to bfloat16 would swallow small updates. There the second
+product is added where the first one lies, and x is not copied to float32 and back:
+
+    y = x W^T + (x A^T) (scale B)^T        rounded once, where PEFT rounds each part
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from typing import Any
 
 import torch
 from peft.tuners.lora import Linear
+
+HALVES = (torch.bfloat16, torch.float16)
 
 
 class _Product(torch.autograd.Function):  # type: ignore[misc]
@@ -31,6 +36,33 @@ class _Product(torch.autograd.Function):  # type: ignore[misc]
         dx = dy @ merged if ctx.needs_input_grad[0] else None
         grad_a, grad_b = adapter_gradients(dy, x, a, b, ctx.scale)
         return dx, None, None, grad_a, grad_b, None
+
+
+class _Sum(torch.autograd.Function):  # type: ignore[misc]
+    """The same in the type of W, bfloat16 or float16; A and B, and their gradients, in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, weight: Any, bias: Any, a: Any, b: Any, scale: float) -> Any:
+        x = x.to(weight.dtype)
+        low = x @ a.to(weight.dtype).T
+        y = torch.nn.functional.linear(x, weight, bias)
+        flat = y.view(-1, y.shape[-1])
+        flat.addmm_(low.reshape(-1, low.shape[-1]), (b * scale).to(weight.dtype).T)
+        ctx.save_for_backward(x, weight, a, b, low)
+        ctx.scale = scale
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any) -> tuple[Any, ...]:
+        x, weight, a, b, low = ctx.saved_tensors
+        dx = None
+        flat = dy.to(weight.dtype).reshape(-1, dy.shape[-1])
+        d_low = flat @ (b * ctx.scale).to(weight.dtype)
+        if ctx.needs_input_grad[0]:
+            dx = (flat @ weight).addmm_(d_low, a.to(weight.dtype)).view(x.shape)
+        grad_a = d_low.T @ x.reshape(-1, x.shape[-1])
+        grad_b = (flat.T @ low.reshape(-1, low.shape[-1])).float().mul_(ctx.scale)
+        return dx, None, None, grad_a.float(), grad_b, None
 
 
 def adapter_gradients(dy: Any, x: Any, a: Any, b: Any, scale: float) -> tuple[Any, Any]:
@@ -69,10 +101,14 @@ def forget(model: Any) -> None:
             module.merged_tensor = None
 
 
-def plain(layer: Any, name: str = "default") -> bool:
-    """Say whether a layer is LoRA as it was first: no dropout, no variant, in float32."""
+def plain(layer: Any, name: str = "default") -> str:
+    """Say what a layer that is LoRA as it was first, without dropout and variants, is computed in.
+
+    Returns:
+        "whole" (float32 or float64), "half" with an adapter in float32, or nothing.
+    """
     base = layer.get_base_layer()
-    return bool(
+    known = bool(
         type(layer) is Linear
         and type(base) is torch.nn.Linear
         and list(layer.active_adapters) == [name]
@@ -82,8 +118,12 @@ def plain(layer: Any, name: str = "default") -> bool:
         and layer.lora_A[name].bias is None
         and layer.lora_B[name].bias is None
         and not base.weight.requires_grad
-        and {p.dtype for p in layer.parameters()} in ({torch.float32}, {torch.float64})
     )
+    kinds = {p.dtype for p in layer.parameters()} if known else set()
+    if kinds in ({torch.float32}, {torch.float64}):
+        return "whole"
+    adapter = {layer.lora_A[name].weight.dtype, layer.lora_B[name].weight.dtype} if known else set()
+    return "half" if base.weight.dtype in HALVES and adapter == {torch.float32} else ""
 
 
 def _forward(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -91,19 +131,25 @@ def _forward(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
         return Linear.forward(self, x, *args, **kwargs)
     a, b = self.lora_A["default"].weight, self.lora_B["default"].weight
     base, scale = self.get_base_layer(), self.scaling["default"]
+    if base.weight.dtype in HALVES:
+        return _Sum.apply(x, base.weight, base.bias, a, b, scale)
     return _Product.apply(x, merged_weight(self, "default"), base.bias, a, b, scale)
 
 
-def merge_products(model: Any) -> int:
-    """Let every plain LoRA layer of a PEFT model that is in training compute one product.
+def merge_products(model: Any, kind: str = "whole") -> int:
+    """Let every plain LoRA layer of a PEFT model that is in training compute in fewer passes.
 
     Whoever changes A or B calls `forget`, as `follow` does after each step of an optimizer: fused
     optimizers do not raise the versions of what they change.
 
+    Args:
+        model: of PEFT.
+        kind: of layers, as `plain` says; "half" under autocast to the type of their weights.
+
     Returns:
         How many layers do.
     """
-    layers = [m for m in model.modules() if isinstance(m, Linear) and plain(m)]
+    layers = [m for m in model.modules() if isinstance(m, Linear) and plain(m) == kind]
     for layer in layers:
         layer.forward = types.MethodType(_forward, layer)
     return len(layers)

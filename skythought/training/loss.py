@@ -17,6 +17,7 @@ import torch
 from transformers.utils import ModelOutput
 
 IGNORED = -100
+HALVES = (torch.bfloat16, torch.float16)
 # Tokens whose logits exist at a time. A CPU is fastest when they stay near its caches.
 PIECE = {"cpu": 512, "cuda": 2048}
 APART = 16  # numbers between rows of logits
@@ -50,6 +51,7 @@ class _CrossEntropy(torch.autograd.Function):  # type: ignore[misc]
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wanted[1] else None
         grad_bias = torch.zeros_like(bias, dtype=torch.float32) if wanted[2] else None
         log_probs = hidden.new_empty(len(labels), dtype=torch.float32)
+        rounded = hidden.dtype in HALVES or torch.is_autocast_enabled(hidden.device.type)
         room = _room(hidden, weight, min(piece, len(labels)))
         for start in range(0, len(labels), piece):
             part = slice(start, start + piece)
@@ -60,15 +62,25 @@ class _CrossEntropy(torch.autograd.Function):  # type: ignore[misc]
             weights = logits.sub_(highest).exp_()  # the softmax before it is divided by `total`
             total = weights.sum(-1, keepdim=True)
             log_probs[part] = (picked - highest - total.log())[:, 0]
-            # d(-log p)/d logits = softmax - onehot(label); the onehot picks rows of the weight.
+            # d(-log p)/d logits = softmax - onehot(label), here times `total`. The two are nearly
+            # the same where the model is sure, so what will be rounded is subtracted before; in
+            # float32 the onehot picks rows of the weight.
+            if rounded:
+                weights.scatter_add_(1, label[:, None], -total)
+            if grad_bias is not None:
+                grad_bias += (weights / total).sum(0)
             weights = weights.to(h.dtype)
             if grad_hidden is not None:
-                grad_hidden[part] = (weights @ weight).div_(total).sub_(weight[label])
+                grad_hidden[part] = (weights @ weight).div_(total)
             if grad_weight is not None:
                 grad_weight += (weights.T @ (h / total).to(h.dtype)).float()
+            if rounded:
+                continue
+            if grad_hidden is not None:
+                grad_hidden[part] -= weight[label]
+            if grad_weight is not None:
                 grad_weight.index_add_(0, label, -h.float())
             if grad_bias is not None:
-                grad_bias += (weights.float() / total).sum(0)
                 grad_bias.index_add_(0, label, -torch.ones_like(label, dtype=torch.float32))
         ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
         ctx.dtypes = weight.dtype, None if bias is None else bias.dtype

@@ -33,7 +33,7 @@ from trl.trainer.utils import add_fused_lm_head
 from skythought.core import formats
 from skythought.core.errors import UserError
 from skythought.core.records import Example
-from skythought.training import sft
+from skythought.training import adapter, sft
 from skythought.training.data import IGNORED
 
 
@@ -157,6 +157,7 @@ def fit(
             train_dataset=Dataset.from_dict(columns),
             processing_class=tokenizer,
         )
+        adapter.keep_exact(trainer.model)
         if adapted and _is_fresh(model):
             model.delete_adapter("ref")  # the model without adapter is the same
     return sft.run(trainer, tokenizer, settings, folder, use_cache=cached)

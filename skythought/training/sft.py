@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import TrainingArguments
 from trl import SFTConfig
 
@@ -53,13 +54,16 @@ class Settings:
     score: Score | None = None  # evaluates the model at every checkpoint and at the end
 
 
-def devices() -> int:
+def devices(*, evaluates: bool = False) -> int:
     """Count the processes, which share a global batch.
+
+    Args:
+        evaluates: one of them will, while the others wait. The first call decides how long.
 
     Raises:
         UserError: one process sees several GPUs.
     """
-    arguments = TrainingArguments(report_to="none")
+    arguments = TrainingArguments(report_to="none", ddp_timeout=_patience(evaluates))
     if arguments.n_gpu > 1:
         raise UserError(
             f"one process sees {arguments.n_gpu} GPUs; start it with torchrun --nproc_per_node "
@@ -148,6 +152,11 @@ def run(
     return log.summary()
 
 
+def _patience(evaluates: bool) -> int:
+    """Give the seconds that processes wait for each other."""
+    return EVALUATION if evaluates else 1800
+
+
 def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
     """Make the arguments of a trainer: those of all objectives, and its own."""
     every = 0.1 if settings.save_every is None else settings.save_every  # a share of all steps
@@ -160,8 +169,7 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
         lr_scheduler_type=settings.schedule,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        # One process evaluates while the others wait for it.
-        ddp_timeout=EVALUATION if settings.score else 1800,
+        ddp_timeout=_patience(settings.score is not None),
         ddp_find_unused_parameters=False,  # all that are trained are used
         bf16=settings.autocast,
         use_cpu=settings.autocast and not torch.cuda.is_available(),
@@ -179,5 +187,10 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
         **sharding.arguments(settings.sharding, checkpointing=settings.gradient_checkpointing),
         **own,
     )
+    if settings.sharding == "fsdp" and settings.autocast:
+        # Accelerate's own policy would give losses and sum gradients in bfloat16 too.
+        made.fsdp_plugin_args["mixed_precision_policy"] = MixedPrecisionPolicy(
+            param_dtype=torch.bfloat16, reduce_dtype=torch.float32
+        )
     sharding.on_cpus(made)
     return made

@@ -16,7 +16,7 @@ from peft import PeftModel
 from torch.utils.data import DataLoader
 from trl import SFTTrainer
 
-from skythought.training import attention, lora, loss
+from skythought.training import adapter, attention, lora, loss
 from skythought.training.packing import Batches, Column, Passes
 
 # Each process has all weights. Sharded ones would be gathered for good by what is made of them.
@@ -65,10 +65,11 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         )
         self.passes = Passes(columns, self.batches, self._tokenizer.pad_token_id)
         self.watch = watch
-        exact = not (self.args.bf16 or self.args.fp16)  # autocast would round the products
+        adapter.keep_exact(self.model)
+        rounded = self.args.bf16 or self.args.fp16  # by autocast
         in_place = self.accelerator.distributed_type in WHOLE
-        if isinstance(self.model, PeftModel) and in_place and exact:
-            lora.merge_products(self.model)
+        if isinstance(self.model, PeftModel) and in_place:
+            lora.merge_products(self.model, "half" if rounded else "whole")
         model = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         self.backend = model.config._attn_implementation
         self.own_loss = not self.aux_loss_enabled and loss.add_head(model)
@@ -133,7 +134,12 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             device = inputs["input_ids"].device
             inputs |= attention.arguments(segments, self.backend, device)
         if return_outputs or not self.own_loss:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            n_tokens: Any = getattr(self, "_total_train_tokens")  # noqa: B009
+            found = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            # It counts tokens too; `get_batch_samples` has, of all passes and processes.
+            self._total_train_tokens = n_tokens
+            self._metrics["train"]["num_tokens"] = [n_tokens]
+            return found
         out = model(**inputs, fused_lm_head=True, num_items_in_batch=num_items_in_batch)
         if self.model.training and self.watch is not None and kinds is not None:
             self.watch(out.log_probs, kinds[:, 1:][out.label_mask])
