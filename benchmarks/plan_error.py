@@ -1,12 +1,14 @@
 """How far the predictions of `skythought plan` are off, against runs that were measured.
 
     python benchmarks/plan_error.py published
+    python benchmarks/plan_error.py gpu
     python benchmarks/plan_error.py cpu [--tokens 512,2048] [--kinds qwen2,llama]
 
 `published` holds the table of runs below; the fitted rows are those the constants of
 `training/speed.py` and `reached` of `training/hardware.py` were fitted to, the others were not
-looked at. `cpu` trains small models with random weights here, each run in a process of its own, and
-takes the peak of its memory above what a first run of `mini` left.
+looked at. `gpu` holds runs of train_speed.py on one H200. `cpu` trains small models with random
+weights here, each run in a process of its own, and takes the peak of its memory above what a first
+run of `mini` left.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from train_arms import RANDOM, random_sizes
+
 from skythought.training import architecture, data, flops, hardware, lengths, memory, speed
 from skythought.training.architecture import Architecture
-from skythought.training.lengths import Shares
+from skythought.training.lengths import Shares, pack
 from skythought.training.memory import Setup
 
 MPT = {  # width and layers: github.com/mosaicml/llm-foundry, scripts/train/yamls
@@ -201,6 +205,65 @@ def published() -> None:
             )
 
 
+class Short(NamedTuple):
+    """Steps of LoRA r=128 that train_speed.py measured on one H200, 2026-11-29."""
+
+    model: str
+    tokens: int  # of the longest sample and of a pass
+    checkpointing: bool
+    peak: float  # GiB that PyTorch allocated
+    rate: float  # tokens a second
+
+
+SHORT = [
+    Short("qwen2.5-7b", 16384, True, 24.70, 9080),
+    Short("qwen2.5-7b", 8192, True, 24.21, 9000),
+    Short("qwen2.5-7b", 4096, True, 22.72, 8408),
+    Short("qwen2.5-1.5b", 16384, True, 9.47, 23329),
+    Short("qwen2.5-1.5b", 4096, False, 18.62, 15739),
+]
+
+
+def gpu() -> None:
+    """Print the error of each run that was measured on a GPU."""
+    batch, skipped = 8, 8  # samples of a step, and of the first, which was not timed
+    for run in SHORT:
+        width, inner, layers, heads, keys, words = RANDOM[run.model]
+        model = architecture.of(
+            {
+                "model_type": "qwen2",
+                "hidden_size": width,
+                "intermediate_size": inner,
+                "num_hidden_layers": layers,
+                "num_attention_heads": heads,
+                "num_key_value_heads": keys,
+                "vocab_size": words,
+                "tie_word_embeddings": width < 3000,
+            }
+        )
+        sizes = random_sizes(3 * batch, run.tokens)
+        steps = [sizes[at : at + batch] for at in range(0, len(sizes), batch)]
+        passes = [
+            [sum(step[i] for i in row) for row in pack(step, tokens=run.tokens)] for step in steps
+        ]
+        setup = Setup(model=model, method="lora", r=128, checkpointing=run.checkpointing)
+        held = memory.of(setup, max(map(max, passes)))
+        peak = (held.total - held.runtime) / 2**30
+        timed = sizes[skipped:]
+        step = speed.of_step(
+            setup,
+            hardware.parse("1xH200"),
+            tokens=sum(timed) / (len(steps) - 1),
+            context=flops.mean_context(timed),
+            shares=Shares(passes=statistics.fmean(map(len, passes[1:])), waiting=1),
+        )
+        print(
+            f"{run.model:13} {run.tokens:6,}{' ckpt' if run.checkpointing else '':5} "
+            f"{run.peak:5.1f} GiB {peak / run.peak - 1:+.0%}  {run.rate:6,.0f} tok/s "
+            f"{step.tokens_per_s / run.rate - 1:+.0%}"
+        )
+
+
 def cpu(tokens: list[int], kinds: list[str]) -> None:
     """Train small models here and print measured and predicted peaks and rates."""
     for kind in kinds:
@@ -324,13 +387,15 @@ def _peak() -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("published", "cpu", "one"))
+    parser.add_argument("what", choices=("published", "gpu", "cpu", "one"))
     parser.add_argument("case", nargs="?")
     parser.add_argument("--tokens", default="512,2048")
     parser.add_argument("--kinds", default="qwen2,llama")
     given = parser.parse_args()
     if given.what == "published":
         published()
+    elif given.what == "gpu":
+        gpu()
     elif given.what == "cpu":
         cpu([int(n) for n in given.tokens.split(",")], given.kinds.split(","))
     else:

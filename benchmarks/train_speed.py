@@ -31,7 +31,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from train_arms import RANDOM, Clock, bare, llama_factory, with_trainer
+from train_arms import RANDOM, Clock, bare, llama_factory, random_sizes, with_trainer
 
 ARMS = ("ours", "trl", "sky-t1")  # and ours-checkpointing
 OTHER = "llama-factory"  # needs older packages than ours, so an environment of its own
@@ -41,11 +41,9 @@ def tokens(options: argparse.Namespace) -> dict[str, list[list[int]]]:
     """Give ids and labels of the samples of all steps, in their order."""
     n = options.samples * options.steps
     if options.random:
-        draw, words = random.Random(0), RANDOM[options.random][-1]
-        # The tokens of 1,423 traces of R1 and QwQ: log-normal, median 1,500, a tenth over 4,400.
-        sizes = [int(draw.lognormvariate(7.31, 0.82)) for _ in range(n)]
-        ids = [[draw.randrange(1, words) for _ in range(100 + s)] for s in sizes]
-        ids = [row[: options.max_length] for row in ids]
+        draw, words = random.Random(1), RANDOM[options.random][-1]
+        sizes = random_sizes(n, options.max_length)
+        ids = [[draw.randrange(1, words) for _ in range(size)] for size in sizes]
         return {"ids": ids, "labels": [[-100] * 100 + row[100:] for row in ids]}
     import transformers
 
