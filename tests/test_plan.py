@@ -243,6 +243,7 @@ def test_a_config_inside_a_model_with_images_is_read(tmp_path: Path) -> None:
         ("NVIDIA H100 80GB HBM3", "H100", 1, 1),
         ("NVIDIA A100-SXM4-40GB", "A100-40GB", 1, 1),
         ("NVIDIA A100 80GB PCIe", "A100-80GB", 1, 1),
+        ("NVIDIA H200", "H200", 1, 1),
         ("NVIDIA L40S", "L40S", 1, 1),
         ("NVIDIA L4", "L4", 1, 1),
         ("NVIDIA A10G", "A10G", 1, 1),
@@ -252,6 +253,12 @@ def test_machines_are_read(words: str, name: str, nodes: int, each: int) -> None
     machine = hardware.parse(words)
     assert (machine.card.name, machine.n_nodes, machine.per_node) == (name, nodes, each)
     assert hardware.parse(str(machine)) == machine
+
+
+@pytest.mark.parametrize("name", ["NVIDIA H100 PCIe", "NVIDIA H100 NVL", "NVIDIA A100 MIG 1g.5gb"])
+def test_slower_cards_of_a_known_name_are_measured(name: str) -> None:
+    with pytest.raises(UserError, match="unknown card"):
+        hardware.of_card(name)
 
 
 def test_prices_have_a_source() -> None:

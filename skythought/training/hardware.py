@@ -88,6 +88,7 @@ ALIASES = {
     **{"4090": "RTX-4090", "3090": "RTX-3090", "A6000": "RTX-A6000"},
 }
 WORDS = re.compile(r"(?:([0-9]+)[x*])?(?:([0-9]+)[x*])?(.+)")
+SLOWER = re.compile(r"^H[12]00\b.*\b(?:PCIE|NVL)\b|\bMIG\b")  # than the card they are named for
 MOST = 4096  # cards; more is a slip of the keyboard
 
 
@@ -102,6 +103,8 @@ def of_card(name: str) -> Card:
     plain = ALIASES.get(plain, plain)
     if plain in CARDS:
         return CARDS[plain]
+    if SLOWER.search(plain):
+        raise unknown("card", name, [*CARDS, CPU])
     for card in sorted(CARDS, key=len, reverse=True):
         if re.match(rf"{card.split('-')[0]}\b", plain) and all(p in plain for p in card.split("-")):
             return CARDS[card]
