@@ -224,23 +224,19 @@ SHORT = [
 ]
 
 
+NAMES = (
+    *("hidden_size", "intermediate_size", "num_hidden_layers"),
+    *("num_attention_heads", "num_key_value_heads", "vocab_size"),
+)
+
+
 def gpu() -> None:
     """Print the error of each run that was measured on a GPU."""
     batch, skipped = 8, 8  # samples of a step, and of the first, which was not timed
     for run in SHORT:
-        width, inner, layers, heads, keys, words = RANDOM[run.model]
-        model = architecture.of(
-            {
-                "model_type": "qwen2",
-                "hidden_size": width,
-                "intermediate_size": inner,
-                "num_hidden_layers": layers,
-                "num_attention_heads": heads,
-                "num_key_value_heads": keys,
-                "vocab_size": words,
-                "tie_word_embeddings": width < 3000,
-            }
-        )
+        sizes_of = dict(zip(NAMES, RANDOM[run.model], strict=True))
+        tied = sizes_of["hidden_size"] < 3000  # as train_arms.py makes them
+        model = architecture.of({"model_type": "qwen2", "tie_word_embeddings": tied, **sizes_of})
         sizes = random_sizes(3 * batch, run.tokens)
         steps = [sizes[at : at + batch] for at in range(0, len(sizes), batch)]
         passes = [
