@@ -103,7 +103,7 @@ def use(model: Any, backend: str) -> None:
         UserError: there is none of this name, or its package is not installed.
     """
     # Where cuDNN goes first (Hopper, Blackwell) it makes a plan for every length that it meets, a
-    # quarter of a second each.
+    # third of a second each.
     torch.backends.cuda.enable_cudnn_sdp(False)
     try:
         model.set_attn_implementation(backend)

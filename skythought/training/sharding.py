@@ -61,7 +61,7 @@ def on_cpus(arguments: Any) -> None:
 
     if not arguments.fsdp or arguments.device.type != "cpu":
         return
-    state = Accelerator().state
+    state = Accelerator(mixed_precision="bf16" if arguments.bf16 else "no").state
     state.fsdp_plugin = FullyShardedDataParallelPlugin(**arguments.fsdp_plugin_args)
     state.distributed_type = DistributedType.FSDP
     PartialState._shared_state["distributed_type"] = DistributedType.FSDP

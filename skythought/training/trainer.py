@@ -40,6 +40,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     """
 
     loss_is_scaled_for_ga = True  # divided by the tokens of the whole step
+    _total_train_tokens: int  # counted by TRL, over all processes
 
     def __init__(
         self,
@@ -134,7 +135,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             device = inputs["input_ids"].device
             inputs |= attention.arguments(segments, self.backend, device)
         if return_outputs or not self.own_loss:
-            n_tokens: Any = getattr(self, "_total_train_tokens")  # noqa: B009
+            n_tokens = self._total_train_tokens
             found = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             # It counts tokens too; `get_batch_samples` has, of all passes and processes.
             self._total_train_tokens = n_tokens
