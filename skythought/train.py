@@ -195,17 +195,20 @@ def _train(
     dtype = config.dtype
     if dtype == "auto":  # steps of a whole model are too small for bfloat16 to hold
         dtype = "bfloat16" if device == "cuda" and not chosen.full else "float32"
-    model, tokenizer = _load(config, dtype, merged=chosen.full)
+    n_processes = sft.devices(evaluates=bool(config.eval_task))
+    shared = sharding.choose(config.sharding, n_processes)
+    if shared == "fsdp" and config.eval_task:
+        raise UserError("--eval_task: one process evaluates, and with --sharding fsdp none has all")
+    # FSDP sends neither 4 bits nor the whole reference that dpo has beside a whole model.
+    own = config.qlora or (chosen.full and chosen.objective == "dpo")
+    sent = shared == "fsdp" and not own and not is_main()
+    model, tokenizer = _load(config, dtype, merged=chosen.full, sent=sent)
     stops = hf.stop_ids(model.generation_config, tokenizer)
     rows: data.Rows | preference.Pairs
     if chosen.objective == "sft":
         rows = data.tokenize(tokenizer, examples, chosen.max_length, stops)
     else:
         rows = preference.tokenize(tokenizer, examples, chosen.max_length, stops)
-    n_processes = sft.devices(evaluates=bool(config.eval_task))
-    shared = sharding.choose(config.sharding, n_processes)
-    if shared == "fsdp" and config.eval_task:
-        raise UserError("--eval_task: one process evaluates, and with --sharding fsdp none has all")
     fit = memory.tokens_that_fit(
         model,
         full=chosen.full,
@@ -214,6 +217,7 @@ def _train(
         r=chosen.lora_r,
         shards=n_processes if shared == "fsdp" else 1,
     )
+    fit = None if fit is None else sft.agreed(fit)
     packing = config.packing if chosen.objective == "sft" else False
     if fit is not None and (longest := rows.longest) > fit and is_main():
         progress.say(
@@ -316,8 +320,11 @@ def _rehearse(config: Config, chosen: Hyperparameters) -> dict[str, Any]:
         )
 
 
-def _load(config: Config, dtype: str, *, merged: bool) -> tuple[Any, Any]:
-    """Load the base; an adapter is put on its base to go on from, or merged into it."""
+def _load(config: Config, dtype: str, *, merged: bool, sent: bool) -> tuple[Any, Any]:
+    """Load the base; an adapter is put on its base to go on from, or merged into it.
+
+    With `sent`, weights are not read: FSDP sends each process its part from the first.
+    """
     name = config.base_model
     place = Path(hf.locate(name))
     found = hf.find(str(place.resolve()) if place.is_dir() else name)
@@ -325,9 +332,9 @@ def _load(config: Config, dtype: str, *, merged: bool) -> tuple[Any, Any]:
         adapter.check_own(name, config)
     how = adapter.quantization() if config.qlora else {}
     # The adapter will name its base: by a path that holds from anywhere.
-    if config.look:
+    if config.look or sent:
         with hf.loading(found.base) as where:
-            model = skeleton.build(where, dtype)
+            model = skeleton.build(where, dtype, room=sent)
         tokenizer = hf.tokenizer_of(found.base, found.tokenizer)
     else:
         model, tokenizer = hf.pretrained(found.base, dtype, found.tokenizer, **how)

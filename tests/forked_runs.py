@@ -4,8 +4,10 @@
 
 A job has `values` of `train.Config`, perhaps `processes` (1 where not given), and perhaps `moment`
 (the run kills itself there) or `kills` (so often it is killed, each time after a random time
-`between` two shares of what the job before took, and gone on with until it ends). Prints for each
-job how often it was killed.
+`between` two shares of what the job before took, and gone on with until it ends). `memory` is what
+each process thinks that it has, `blind` processes but the first fail if they read weights, and with
+`patience` processes wait for each other so many seconds only, less than an evaluation takes. Prints
+for each job how often it was killed.
 """
 
 from __future__ import annotations
@@ -73,6 +75,28 @@ def hook(moment: str) -> None:
     Trainer.save_model = save
 
 
+def arrange(job: dict[str, Any], rank: int) -> None:
+    """Change what this process meets."""
+    import transformers
+
+    from skythought import evaluate
+    from skythought.training import memory, sft
+
+    if "memory" in job:
+        memory.device_memory = lambda: job["memory"][rank]
+    if "blind" in job and rank > 0:
+        transformers.AutoModelForCausalLM.from_pretrained = None
+    if "patience" in job:
+        summary, patience = evaluate.summary, sft._patience
+
+        def slow(*args: Any, **kwargs: Any) -> Any:
+            time.sleep(2.5 * job["patience"])
+            return summary(*args, **kwargs)
+
+        evaluate.summary = slow
+        sft._patience = lambda evaluates: patience(True) if evaluates else job["patience"]
+
+
 def begin(job: dict[str, Any]) -> list[int]:
     """Fork the processes of a run; gives their ids."""
     with socket.socket() as free:
@@ -98,6 +122,7 @@ def run(job: dict[str, Any], rank: int, n: int, port: int) -> None:
             os.environ |= {**where, **{k: str(v) for k, v in ranks.items()}}
         if "moment" in job and rank == n - 1:
             hook(job["moment"])
+        arrange(job, rank)
         from skythought import train
 
         paths = {name: Path(job["values"][name]) for name in ("dataset", "output_dir")}

@@ -168,7 +168,11 @@ EXAMPLES = [
 
 
 def train(
-    tiny_model: Path, folder: Path, lora_r: int | None = None, **values: Any
+    tiny_model: Path,
+    folder: Path,
+    lora_r: int | None = None,
+    softcap: float | None = None,
+    **values: Any,
 ) -> tuple[dict[str, Any], Any, Any]:
     """Train the tiny model on four examples; gives (result, weights before, model after)."""
     from skythought.training import attention, sft
@@ -176,6 +180,7 @@ def train(
     transformers.set_seed(0)
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny_model)
     tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model)
+    model.config.final_logit_softcapping = softcap
     before = {k: v.clone() for k, v in model.state_dict().items()}
     rows = data.tokenize(tokenizer, EXAMPLES, 100)
     chosen = settings(**values)
@@ -238,6 +243,21 @@ def test_the_loss_is_the_mean_over_the_completion_tokens_of_the_global_batch(
         *("peak_memory_gib", "seconds", "eta_s"),
     }
     assert row["lr"] == 0.1
+
+
+@pytest.mark.parametrize("samples", [4, 1])
+def test_a_model_with_capped_logits_learns_with_the_head_of_trl(
+    samples: int, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Capped so high that nothing changes; losses by kind need our head."""
+    losses, gradients, n_tokens = by_hand(tiny_model)
+    train(tiny_model, tmp_path, micro_samples=samples, softcap=1e4, max_steps=2, lr=1e-9)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    for number, row in enumerate(rows, 1):
+        assert row["loss"] == pytest.approx(losses["loss"], abs=2e-4)
+        assert row["grad_norm"] == pytest.approx(norm(gradients), rel=1e-3)
+        assert row["tokens"] == number * n_tokens
+        assert "loss_structural" not in row
 
 
 @pytest.mark.parametrize("lora_r", [None, 4])

@@ -103,3 +103,17 @@ def test_four_bits_are_those_of_qlora(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.bnb_4bit_quant_type == "nf4"
     assert config.bnb_4bit_use_double_quant
     assert config.bnb_4bit_compute_dtype == torch.bfloat16
+
+
+def test_the_adapter_of_a_base_in_four_bits_is_exact_again(model: Any) -> None:
+    """TRL rounds it, and steps of 1e-4 would be lost."""
+    changed = adapted(model)
+    trained = [p for p in changed.parameters() if p.requires_grad]
+    for weight in trained:
+        weight.data = weight.data.bfloat16()
+    adapter.keep_exact(changed)
+    assert {p.dtype for p in trained} == {torch.bfloat16}
+    changed.is_loaded_in_4bit = True
+    adapter.keep_exact(changed)
+    assert {p.dtype for p in trained} == {torch.float32}
+    assert {p.dtype for p in changed.parameters() if not p.requires_grad} == {torch.float32}

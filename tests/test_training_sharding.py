@@ -26,6 +26,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "dpo": {"objective": "dpo", "lora_r": 4, "lr": 1e-2},
     "dpo, full": {"objective": "dpo", "full": True, "lr": 1e-3},
 }
+METHODS["lora, gone on with"] = {"lr": 1e-2}
+METHODS["full, from an adapter"] = METHODS["full"]
+METHODS["dpo, gone on with"] = {"objective": "dpo", "lr": 1e-2}
 METHODS["lora, bfloat16"] = {**METHODS["lora"], "dtype": "bfloat16"}
 QUICK = ("lora", "full", "simpo")
 SLOW = [pytest.param(m, marks=pytest.mark.slow) for m in METHODS if m not in QUICK]
@@ -53,20 +56,26 @@ def test_two_processes_train_as_one(
     method: str, tiny_model: Path, tied_model: Path, tmp_path: Path
 ) -> None:
     """The same losses, the same weights in the same files, whoever holds what."""
-    dataset = tmp_path / "data.jsonl"
+    dataset, demonstrations = tmp_path / "data.jsonl", tmp_path / "demonstrations.jsonl"
     rows = [
         {"problem": f"what is {i} plus {j}?", "response": f"wait, {i + j}."}
         for i in range(4)
         for j in range(6)
     ]
+    demonstrations.write_text("".join(json.dumps(row) + "\n" for row in rows))
     if METHODS[method].get("objective"):
         rows = [{**row, "chosen": row["response"][6:], "rejected": row["response"]} for row in rows]
     dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
+    base = tied_model if "tied" in method else tiny_model
+    first = {"base_model": str(base), "dataset": demonstrations, "output_dir": tmp_path / "adapter"}
+    first |= {"max_steps": 2, "batch_size": 8, "lr": 1e-2, "lora_r": 4, "micro_batch_size": 2}
+    before = [{"values": first}] if "adapter" in method or "gone on" in method else []
+
     def job(name: str) -> dict[str, Any]:
         processes, sharding = KINDS[name]
         values = {
-            "base_model": str(tied_model if "tied" in method else tiny_model),
+            "base_model": str(tmp_path / "adapter" if before else base),
             "dataset": dataset,
             "output_dir": tmp_path / name,
             "batch_size": 8,
@@ -77,9 +86,11 @@ def test_two_processes_train_as_one(
             "sharding": sharding,
             **METHODS[method],
         }
-        return {"values": values, "processes": processes}
+        # Sharded weights are read by the first process alone, but for the reference of a whole dpo.
+        blind = {"blind": True} if sharding == "fsdp" and method != "dpo, full" else {}
+        return {"values": values, "processes": processes, **blind}
 
-    assert run_all([job(name) for name in KINDS]) == [0, 0, 0]
+    assert not any(run_all(before + [job(name) for name in KINDS]))
     expected, tensors = steps(tmp_path / "one"), weights(tmp_path / "one")
     assert len(expected) == 3
     near, close = (2e-2, 2e-2) if "bfloat16" in method else (1e-3, 1e-4)
@@ -112,3 +123,55 @@ def test_what_cannot_be_shared_is_refused() -> None:
             sharding.choose(asked, 1)
     with pytest.raises(UserError, match="--sharding none is for one process, and these are 2"):
         sharding.choose("none", 2)
+
+
+def test_machines_of_unlike_memory_cut_a_batch_alike(tiny_model: Path, tmp_path: Path) -> None:
+    """The least that any can hold is what all take, or they would wait for each other for ever."""
+    import transformers
+
+    from skythought.training import memory
+
+    dataset = tmp_path / "data.jsonl"
+    rows = [{"problem": f"what is {i}?", "response": "wait, " * i + "7"} for i in range(1, 13)]
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny_model)
+
+    def fit(n_bytes: int) -> int:
+        found = memory.tokens_that_fit(model, full=False, checkpointing=False, memory=n_bytes, r=4)
+        assert found is not None
+        return found
+
+    much = 2**30
+    little = next(n for n in range(2**18, much, 2**14) if fit(n) > 60)
+    assert fit(much) > 1024 > fit(little)
+    jobs = {"alike": [little] * 2, "unlike": [much, little], "much": [much] * 2}
+    values = {"base_model": str(tiny_model), "dataset": dataset, "lora_r": 4, "batch_size": 12}
+    assert not any(
+        run_all(
+            [
+                {
+                    "values": {**values, "output_dir": tmp_path / name, "max_steps": 2},
+                    "processes": 2,
+                    "memory": held,
+                }
+                for name, held in jobs.items()
+            ]
+        )
+    )
+    manifests = {n: json.loads((tmp_path / n / "manifest.json").read_text()) for n in jobs}
+    taken = {name: found["counts"]["micro_batch_tokens"] for name, found in manifests.items()}
+    assert taken == {"alike": fit(little), "unlike": fit(little), "much": 1024}
+    exact = [[row["loss"] for row in steps(tmp_path / name)] for name in jobs]
+    assert exact[0] == exact[1] == pytest.approx(exact[2], rel=1e-4)
+
+
+def test_processes_wait_for_the_one_that_evaluates(tiny_model: Path, tmp_path: Path) -> None:
+    dataset, task = tmp_path / "data.jsonl", tmp_path / "sums.jsonl"
+    rows = [{"problem": f"what is {i}?", "response": f"{i}"} for i in range(4)]
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task.write_text(json.dumps({"problem": "what is 7?", "answer": "7"}) + "\n")
+    values = {"base_model": str(tiny_model), "dataset": dataset, "lora_r": 4, "batch_size": 4}
+    values |= {"output_dir": tmp_path / "run", "max_steps": 2, "save_every": 1}
+    values |= {"eval_task": str(task), "eval_tokens": 4}
+    assert run_all([{"values": values, "processes": 2, "patience": 2}]) == [0]
+    assert len([row for row in steps(tmp_path / "run") if "eval_accuracy" in row]) == 2

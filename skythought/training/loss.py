@@ -73,7 +73,7 @@ class _CrossEntropy(torch.autograd.Function):  # type: ignore[misc]
             if grad_hidden is not None:
                 grad_hidden[part] = (weights @ weight).div_(total)
             if grad_weight is not None:
-                grad_weight += (weights.T @ (h / total).to(h.dtype)).float()
+                grad_weight += weights.T @ (h / total).to(h.dtype)
             if rounded:
                 continue
             if grad_hidden is not None:
@@ -82,21 +82,23 @@ class _CrossEntropy(torch.autograd.Function):  # type: ignore[misc]
                 grad_weight.index_add_(0, label, -h.float())
             if grad_bias is not None:
                 grad_bias.index_add_(0, label, -torch.ones_like(label, dtype=torch.float32))
-        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
+        # Kept here, not saved: on the way back they are scaled where they lie.
+        ctx.gradients = grad_hidden, grad_weight, grad_bias
         ctx.dtypes = weight.dtype, None if bias is None else bias.dtype
         ctx.mark_non_differentiable(log_probs)
         return -log_probs.sum(), log_probs
 
     @staticmethod
     def backward(ctx: Any, scale: Any, _: Any) -> tuple[Any, ...]:
-        grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
-        return (
-            None if grad_hidden is None else grad_hidden * scale.to(grad_hidden.dtype),
-            None if grad_weight is None else (grad_weight * scale).to(ctx.dtypes[0]),
-            None if grad_bias is None else (grad_bias * scale).to(ctx.dtypes[1]),
-            None,
-            None,
-        )
+        if (found := ctx.gradients) is None:
+            raise RuntimeError("this loss gives its gradients once; compute it again")
+        ctx.gradients = None
+        dtypes = found[0] if found[0] is None else found[0].dtype, *ctx.dtypes
+        scaled = [
+            None if gradient is None else gradient.mul_(scale).to(dtype)
+            for gradient, dtype in zip(found, dtypes, strict=True)
+        ]
+        return (*scaled, None, None)
 
 
 def _room(hidden: Any, weight: Any, n: int) -> Any:

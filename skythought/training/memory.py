@@ -103,7 +103,8 @@ def of(setup: Setup, tokens: int) -> Memory:
     # Of a piece, on a GPU: the logits, the same in float32, and these rounded again.
     logits = min(tokens, PIECE[setup.cpu]) * model.vocab * (4 if setup.cpu else 8)
     logits += tokens * model.hidden * size  # the gradient of what the output layer reads
-    logits += 4 * model.head if full else 0  # and of the output layer
+    # That of the output layer, in float32, and what a piece adds to it.
+    logits += (8 if setup.cpu else 6) * model.head if full else 0
     # Either the loss is computed or a layer's backward pass, and the logits are gone by then.
     activations += max(0, tokens * one - logits)
     runtime = 0 if setup.cpu else CONTEXT + (GROUP if setup.devices > 1 else 0)
@@ -129,7 +130,9 @@ def kept_per_token(setup: Setup) -> float:
     inner = (4 if model.gated else 2) * i
     if setup.cpu:
         return 4 * ((6 if full else 4) * h + 2 * q + 2 * kv + inner)
-    if not full:  # the adapter's own copies of the inputs
+    if setup.method == "lora":  # as `lora.merge_products` computes it
+        return 12 * h + 4 * q + 4 * kv + 2 * inner + 14 * setup.r
+    if not full:  # as PEFT does, with copies of the inputs in float32
         return 18 * h + 6 * q + 4 * kv + 2 * inner + 14 * setup.r
     # In float32 weights every matrix makes its own bfloat16 copy of its input.
     return (26 if setup.shards == 1 else 16) * h + 4 * q + 4 * kv + 2 * inner

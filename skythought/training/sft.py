@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import TrainingArguments
@@ -70,6 +71,16 @@ def devices(*, evaluates: bool = False) -> int:
             f"{arguments.n_gpu} -m skythought train ..., or set CUDA_VISIBLE_DEVICES=0"
         )
     return int(arguments.world_size)
+
+
+def agreed(tokens: int) -> int:
+    """Give the least that any process can hold: all have to cut a batch into the same passes."""
+    state = PartialState()
+    if state.num_processes > 1:
+        least = torch.tensor(tokens, device=state.device)
+        torch.distributed.all_reduce(least, torch.distributed.ReduceOp.MIN)
+        tokens = int(least)
+    return tokens
 
 
 def fit(model: Any, tokenizer: Any, rows: Rows, settings: Settings, folder: Path) -> dict[str, Any]:

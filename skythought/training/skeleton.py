@@ -1,4 +1,4 @@
-"""A run up to its first step, without weights: what `--look` loads and says."""
+"""A model without its weights: what `--look` loads, and a process that is sent its part of them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,33 @@ from typing import Any
 from skythought.training.presets import Hyperparameters
 
 
-def build(place: str, dtype: str) -> Any:
-    """Build the architecture of a folder or hub name on the meta device: shapes, no weights.
+def build(place: str, dtype: str, *, room: bool = False) -> Any:
+    """Build the architecture of a folder or hub name: the shapes of its weights.
+
+    Args:
+        place: a folder, or a name on the hub.
+        dtype: type of the weights.
+        room: put them into memory that is never written, and so never taken, in place of the meta
+            device: FSDP tells them apart by where they lie.
 
     Raises:
         OSError: nothing there, or its config cannot be read.
     """
+    import accelerate
     import torch
     import transformers
 
     config = transformers.AutoConfig.from_pretrained(place)
-    with torch.device("meta"):
+    with accelerate.init_empty_weights(include_buffers=False):  # these are computed, not read
         model = transformers.AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     with contextlib.suppress(OSError):  # a base need not have one
         model.generation_config = transformers.GenerationConfig.from_pretrained(place)
+    if room:
+        for module in model.modules():
+            for name, weight in module.named_parameters(recurse=False):
+                empty = torch.nn.Parameter(torch.empty_like(weight, device="cpu"))
+                module.register_parameter(name, empty)
+        model.tie_weights()
     return model
 
 
