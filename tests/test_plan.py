@@ -11,8 +11,9 @@ import pytest
 from skythought import cli, plan
 from skythought.core.errors import UserError
 from skythought.plan import Config
-from skythought.training import hardware, lengths
+from skythought.training import architecture, hardware, lengths, speed
 from skythought.training.hardware import GIB
+from skythought.training.memory import Setup
 
 QWEN_7B = {
     "model_type": "qwen2",
@@ -167,6 +168,23 @@ def test_devices_wait_for_the_fullest() -> None:
     few, many = (waiting([10, 200] * 50, batch, 8) for batch in (8, 800))
     assert few > 1.5 > many > 1
     assert lengths.share([50], batch=96, tokens=200, devices=8).passes == 3
+
+
+def test_a_small_model_in_short_passes_waits_for_its_kernels() -> None:
+    """A step takes at least what the starts of all its passes take, so more tokens are free."""
+    small = architecture.of(
+        {"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "vocab_size": 100}
+        | {"num_hidden_layers": 10, "num_attention_heads": 2}
+    )
+
+    def seconds(tokens: float, passes: float, again: bool = False, card: str = "1xH100") -> float:
+        setup = Setup(model=small, method="lora", checkpointing=again)
+        machine, shares = hardware.parse(card), lengths.Shares(passes, 1.0)
+        return speed.of_step(setup, machine, tokens=tokens, shares=shares, context=100).seconds
+
+    assert seconds(100, 1) == seconds(200, 1) == pytest.approx(10 * speed.STARTS)
+    assert seconds(200, 2) == seconds(100, 1, again=True) == pytest.approx(20 * speed.STARTS)
+    assert seconds(1e8, 1) > 1.9 * seconds(5e7, 1) > 20 * speed.STARTS
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ def adapted(tiny_model: Path, **values: Any) -> Any:
     return peft.get_peft_model(model, peft.LoraConfig(**chosen | values))
 
 
-def steps(model: Any, n: int = 4, follows: bool = True) -> tuple[list[float], dict[str, Any]]:
+def steps(
+    model: Any, n: int = 4, follows: bool = True, rounded: bool = False
+) -> tuple[list[float], dict[str, Any]]:
     """Take steps large enough to be seen; gives losses and the adapter."""
     from skythought.training import lora
 
@@ -47,7 +49,8 @@ def steps(model: Any, n: int = 4, follows: bool = True) -> tuple[list[float], di
     losses = []
     for _ in range(n):
         for part in ids[:, None]:  # two passes to a step: what is made once must not be stale
-            loss = model(input_ids=part, labels=part).loss
+            with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+                loss = model(input_ids=part, labels=part).loss
             loss.backward()
         losses.append(loss.item())
         optimizer.step()
@@ -77,7 +80,7 @@ def test_the_trainer_computes_with_what_it_has_learned(
     losses = []
     for name in ("ours", "theirs"):
         if name == "theirs":
-            monkeypatch.setattr(lora, "merge_products", lambda *_: 0)
+            monkeypatch.setattr(lora, "merge_products", lambda *_, **__: 0)
         folder = tmp_path / name
         train.run(
             train.Config(
@@ -178,3 +181,40 @@ def test_an_adapter_of_rounded_weights_is_as_exact_as_that_of_peft(tiny_model: P
 
     assert 0 < off(ours) < 0.05
     assert off(ours) < 1.5 * off(theirs)  # 0.92 in the mean of 12 draws
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_what_is_rounded_once_a_step_is_what_every_pass_would_round(
+    checkpointing: bool, tiny_model: Path
+) -> None:
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from skythought.training import lora
+
+    class Count(TorchDispatchMode):  # type: ignore[misc]
+        n = 0
+
+        def __torch_dispatch__(
+            self, function: Any, _: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            self.n += function is torch.ops.aten._to_copy.default
+            return function(*args, **(kwargs or {}))
+
+    def trained(keeps: bool, follows: bool = True) -> tuple[list[float], dict[str, Any], int]:
+        model = adapted(tiny_model)
+        for name, weight in model.named_parameters():
+            weight.data = weight.data.to(torch.float32 if "lora_" in name else torch.bfloat16)
+        assert lora.merge_products(model, "half", keeps=keeps) == 14
+        if checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        with Count() as copies:
+            losses, weights = steps(model, follows=follows, rounded=True)
+        return losses, weights, copies.n
+
+    kept, each, stale = trained(True), trained(False), trained(True, follows=False)
+    assert each[0][0] - each[0][-1] > 0.1
+    assert kept[0] == each[0]
+    assert all(torch.equal(tensor, each[1][name]) for name, tensor in kept[1].items())
+    assert stale[0] != kept[0]
+    # A and B of 14 layers, forward and back, again with checkpointing, in all passes but the first.
+    assert each[2] - kept[2] == 2 * 14 * ((3 if checkpointing else 2) * 8 - 4)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Qwen2.5-14B-Instruct, full, on 2x8xH100: 1.9 h, $113.46, 37 GiB a device (predicted)
+# Qwen2.5-14B-Instruct, full, on 2x8xH100: 1.9 h, $113.46, 39 GiB a device (predicted)
 # bash recipes/qwen2.5-14b/full-2x8xh100.sh r1-17k.jsonl [more flags of train]
 # On both nodes, with NODE_RANK=0 HEAD=<host of the first node> and NODE_RANK=1; they need one folder
 # for --output_dir that both see.

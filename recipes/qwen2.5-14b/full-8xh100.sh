@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Qwen2.5-14B-Instruct, full, on 8xH100: 3.5 h, $107.14, 51 GiB a device (predicted)
+# Qwen2.5-14B-Instruct, full, on 8xH100: 3.5 h, $107.14, 53 GiB a device (predicted)
 # bash recipes/qwen2.5-14b/full-8xh100.sh r1-17k.jsonl [more flags of train]
 set -euo pipefail
 ${LAUNCH:-torchrun --nproc_per_node 8} -m skythought train \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Qwen2.5-14B-Instruct, LoRA, on 1xA100-80GB: 33.4 h, $83.52, 51 GiB a device (predicted)
+# Qwen2.5-14B-Instruct, LoRA, on 1xA100-80GB: 33.1 h, $82.75, 51 GiB a device (predicted)
 # bash recipes/qwen2.5-14b/lora-1x80gb.sh r1-17k.jsonl [more flags of train]
 set -euo pipefail
 ${LAUNCH:-python} -m skythought train \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Qwen2.5-14B-Instruct, LoRA, on 2x8xH100: 65 min, $65.03, 52 GiB a device (predicted)
+# Qwen2.5-14B-Instruct, LoRA, on 2x8xH100: 64 min, $64.27, 52 GiB a device (predicted)
 # bash recipes/qwen2.5-14b/lora-2x8xh100.sh r1-17k.jsonl [more flags of train]
 # On both nodes, with NODE_RANK=0 HEAD=<host of the first node> and NODE_RANK=1; they need one folder
 # for --output_dir that both see.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Qwen2.5-7B-Instruct, full, on 4xH100: 3.4 h, $51.14, 46 GiB a device (predicted)
+# Qwen2.5-7B-Instruct, full, on 4xH100: 3.4 h, $51.14, 47 GiB a device (predicted)
 # bash recipes/qwen2.5-7b/full-4xh100.sh r1-17k.jsonl [more flags of train]
 set -euo pipefail
 ${LAUNCH:-torchrun --nproc_per_node 4} -m skythought train \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Qwen2.5-7B-Instruct, LoRA, on 1xA100-80GB: 16.0 h, $40.09, 30 GiB a device (predicted)
+# Qwen2.5-7B-Instruct, LoRA, on 1xA100-80GB: 15.9 h, $39.77, 30 GiB a device (predicted)
 # bash recipes/qwen2.5-7b/lora-1x80gb.sh r1-17k.jsonl [more flags of train]
 set -euo pipefail
 ${LAUNCH:-python} -m skythought train \

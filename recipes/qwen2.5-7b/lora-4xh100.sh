@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Qwen2.5-7B-Instruct, LoRA, on 4xH100: 1.9 h, $29.22, 31 GiB a device (predicted)
+# Qwen2.5-7B-Instruct, LoRA, on 4xH100: 1.9 h, $28.92, 31 GiB a device (predicted)
 # bash recipes/qwen2.5-7b/lora-4xh100.sh r1-17k.jsonl [more flags of train]
 set -euo pipefail
 ${LAUNCH:-torchrun --nproc_per_node 4} -m skythought train \

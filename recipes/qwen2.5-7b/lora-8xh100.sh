@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Qwen2.5-7B-Instruct, LoRA, on 8xH100: 59 min, $29.58, 31 GiB a device (predicted)
+# Qwen2.5-7B-Instruct, LoRA, on 8xH100: 58 min, $29.28, 31 GiB a device (predicted)
 # bash recipes/qwen2.5-7b/lora-8xh100.sh r1-17k.jsonl [more flags of train]
 set -euo pipefail
 ${LAUNCH:-torchrun --nproc_per_node 8} -m skythought train \

@@ -42,14 +42,17 @@ class _Sum(torch.autograd.Function):  # type: ignore[misc]
     """The same in the type of W, bfloat16 or float16; A and B, and their gradients, in float32."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any, weight: Any, bias: Any, a: Any, b: Any, scale: float) -> Any:
+    def forward(
+        ctx: Any, x: Any, weight: Any, bias: Any, a: Any, b: Any, made: Any, scale: float
+    ) -> Any:
         x = x.to(weight.dtype)
-        low = x @ a.to(weight.dtype).T
+        half = made or halves(a, b, scale, weight.dtype)
+        low = x @ half[0].T
         y = torch.nn.functional.linear(x, weight, bias)
         flat = y.view(-1, y.shape[-1])
-        flat.addmm_(low.reshape(-1, low.shape[-1]), (b * scale).to(weight.dtype).T)
+        flat.addmm_(low.reshape(-1, low.shape[-1]), half[1].T)
         ctx.save_for_backward(x, weight, a, b, low)
-        ctx.scale = scale
+        ctx.made, ctx.scale = made, scale
         return y
 
     @staticmethod
@@ -57,12 +60,18 @@ class _Sum(torch.autograd.Function):  # type: ignore[misc]
         x, weight, a, b, low = ctx.saved_tensors
         dx = None
         flat = dy.to(weight.dtype).reshape(-1, dy.shape[-1])
-        d_low = flat @ (b * ctx.scale).to(weight.dtype)
+        half = ctx.made or halves(a, b, ctx.scale, weight.dtype)
+        d_low = flat @ half[1]
         if ctx.needs_input_grad[0]:
-            dx = (flat @ weight).addmm_(d_low, a.to(weight.dtype)).view(x.shape)
+            dx = (flat @ weight).addmm_(d_low, half[0]).view(x.shape)
         grad_a = d_low.T @ x.reshape(-1, x.shape[-1])
         grad_b = (flat.T @ low.reshape(-1, low.shape[-1])).float().mul_(ctx.scale)
-        return dx, None, None, grad_a.float(), grad_b, None
+        return dx, None, None, grad_a.to(a.dtype), grad_b.to(b.dtype), None, None
+
+
+def halves(a: Any, b: Any, scale: float, dtype: Any) -> tuple[Any, Any]:
+    """Give A and scale B in a type of 16 bits."""
+    return a.to(dtype), (b * scale).to(dtype)
 
 
 def adapter_gradients(dy: Any, x: Any, a: Any, b: Any, scale: float) -> tuple[Any, Any]:
@@ -94,11 +103,22 @@ def merged_weight(layer: Any, name: str) -> Any:
     return layer.merged_tensor
 
 
+def made_halves(layer: Any, name: str) -> tuple[Any, Any]:
+    """Give `halves` of a layer, made where they were not made since the last step."""
+    if getattr(layer, "half_tensors", None) is None:
+        a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
+        with torch.no_grad():
+            dtype = layer.get_base_layer().weight.dtype
+            layer.half_tensors = halves(a, b, layer.scaling[name], dtype)
+    found: tuple[Any, Any] = layer.half_tensors
+    return found
+
+
 def forget(model: Any) -> None:
     """Have the products made again: A and B have changed."""
     for module in model.modules():
         if isinstance(module, Linear):
-            module.merged_tensor = None
+            module.merged_tensor = module.half_tensors = None
 
 
 def plain(layer: Any, name: str = "default") -> str:
@@ -132,11 +152,12 @@ def _forward(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
     a, b = self.lora_A["default"].weight, self.lora_B["default"].weight
     base, scale = self.get_base_layer(), self.scaling["default"]
     if base.weight.dtype in HALVES:
-        return _Sum.apply(x, base.weight, base.bias, a, b, scale)
+        made = made_halves(self, "default") if self.keeps else None
+        return _Sum.apply(x, base.weight, base.bias, a, b, made, scale)
     return _Product.apply(x, merged_weight(self, "default"), base.bias, a, b, scale)
 
 
-def merge_products(model: Any, kind: str = "whole") -> int:
+def merge_products(model: Any, kind: str = "whole", *, keeps: bool = True) -> int:
     """Let every plain LoRA layer of a PEFT model that is in training compute in fewer passes.
 
     Whoever changes A or B calls `forget`, as `follow` does after each step of an optimizer: fused
@@ -145,12 +166,15 @@ def merge_products(model: Any, kind: str = "whole") -> int:
     Args:
         model: of PEFT.
         kind: of layers, as `plain` says; "half" under autocast to the type of their weights.
+        keeps: what is made of A and B is kept until they change. FSDP's weights are there for the
+            time of a layer only, so nothing is kept of them, and "whole" is not for them.
 
     Returns:
         How many layers do.
     """
     layers = [m for m in model.modules() if isinstance(m, Linear) and plain(m) == kind]
     for layer in layers:
+        layer.keeps = keeps
         layer.forward = types.MethodType(_forward, layer)
     return len(layers)
 

@@ -87,6 +87,8 @@ def of(setup: Setup, tokens: int) -> Memory:
     else:
         weights = NF4_BITS / 8 * layers + 2 * (model.n_params - layers) + 2 * max_matrix(model)
     weights = (weights + 4 * setup.adapter) / n
+    if setup.method == "lora" and n == 1 and not setup.cpu:
+        weights += 2 * setup.adapter  # rounded, for the products
     if n > 1:  # two layers, and the embedding and output layer throughout
         weights += 2 * (2 * model.layer + model.head * (1 if model.tied else 2))
     elif full and not setup.cpu:

@@ -2,10 +2,11 @@
 
     of_step(setup, parse("4xH100"), tokens=5e5, ...).tokens_per_s  ->  7000.0
 
-A roofline of three terms. Matrices run at the share of the card's peak that published runs reach,
+A roofline of four terms. Matrices run at the share of the card's peak that published runs reach,
 and attention at a smaller one; everything between the matrices moves what the backward pass keeps
-through memory a few times; what FSDP gathers and scatters runs beside both and counts where it
-takes longer. The constants are fitted to published runs; benchmarks/plan_error.py shows the error.
+through memory a few times; what FSDP gathers and scatters, and the start of the kernels, run beside
+both and count where they take longer. The constants are fitted to published runs, that of the
+kernels to our own on one H200; benchmarks/plan_error.py shows the error.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from skythought.training.lengths import Shares
 from skythought.training.memory import Setup, kept_per_token
 
 ATTENTION = 0.4  # of the rate of matrices
+STARTS = 7.5e-3  # seconds of a layer and pass that its kernels take to be started, forward and back
 MOVES = 1.5  # times a forward pass moves what it keeps; the way back twice as often
 GRADIENT_BYTES = 4  # of a value that is summed over devices
 
@@ -64,6 +66,8 @@ def of_step(
     if setup.method == "qlora":  # each pass over a layer writes its weights out and reads them
         weights = model.n_layers * model.layer
         compute += shares.passes * (2 + again) * weights * 4.5 / card.bandwidth
+    if card.name != CPU:
+        compute = max(compute, shares.passes * model.n_layers * STARTS * (1 + again))
     if n > 1:
         link = card.link
         if hardware.n_nodes > 1:  # the cards of a node send through all its adapters at once
