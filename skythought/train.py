@@ -206,7 +206,8 @@ def _train(
     stops = hf.stop_ids(model.generation_config, tokenizer)
     rows: data.Rows | preference.Pairs
     if chosen.objective == "sft":
-        rows = data.tokenize(tokenizer, examples, chosen.max_length, stops)
+        workers = data.workers(len(examples))
+        rows = data.tokenize(tokenizer, examples, chosen.max_length, stops, workers)
     else:
         rows = preference.tokenize(tokenizer, examples, chosen.max_length, stops)
     fit = memory.tokens_that_fit(

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from skythought.core import formats, jsonl, shapes
@@ -93,6 +94,24 @@ def test_data_nobody_can_learn_from_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=told):
         data.tokenize(tokenizer, examples, 12)
+
+
+def test_several_processes_tokenize_as_one(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rows in the same order; what one refuses is refused."""
+    some = [example(f"{i}?", "so " * (i % 40) + f"{i}.") for i in range(90)]
+    some[70] = example("oak " * 99)  # leaves no room for an answer
+    alone = data.tokenize(tokenizer, some, 40)
+    assert alone.dropped == 1 < alone.truncated
+    assert data.tokenize(tokenizer, some, 40, workers=2) == alone
+    some[80] = msgspec.structs.replace(some[80], rejected="5.")
+    with pytest.raises(UserError, match="the dataset holds preference pairs"):
+        data.tokenize(tokenizer, some, 40, workers=2)
+    monkeypatch.setattr("skythought.core.spread.cores", lambda: 24)
+    assert [data.workers(n) for n in (1, data.MANY - 1, data.MANY)] == [1, 1, 8]
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert data.workers(10**6) == 6
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "48")
+    assert data.workers(10**6) == 1
 
 
 def test_a_hub_dataset_of_any_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

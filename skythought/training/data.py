@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from array import array
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from skythought.core import formats, shapes, store
+from skythought.core import formats, shapes, spread, store
 from skythought.core.errors import UserError, first_line, require
 from skythought.core.records import Example
 
@@ -18,6 +20,11 @@ FILES = (".jsonl", ".json", ".parquet", ".csv", ".txt", ".gz")  # endings of fil
 
 
 Tokens: TypeAlias = "array[int]"  # every process holds all of them: four bytes each, not forty
+
+
+MANY = 2000  # examples; for fewer, starting other Pythons does not pay
+MOST = 8  # Pythons, each of some hundred megabytes
+BATCH = 32  # examples that are handed over together
 
 
 class Rows(NamedTuple):
@@ -86,7 +93,11 @@ def from_hub(name: str) -> list[Example]:
 
 
 def tokenize(
-    tokenizer: Any, examples: Iterable[Example], max_length: int, stops: Collection[int] = ()
+    tokenizer: Any,
+    examples: Iterable[Example],
+    max_length: int,
+    stops: Collection[int] = (),
+    workers: int = 1,
 ) -> Rows:
     """Tokenize examples with the model's own template; the loss is on the completion and its end.
 
@@ -95,19 +106,56 @@ def tokenize(
         examples: demonstrations.
         max_length: tokens at which a sample is cut.
         stops: ids at which an engine ends a turn; of these one is learned behind a completion.
+        workers: processes that share the work; one is this.
 
     Raises:
         UserError: no examples, or none of which anything is left after cutting at `max_length`;
             preference pairs.
     """
+    found = Rows([], [], 0, 0, [], [])
+    truncated = dropped = 0
+    options = {"tokenizer": tokenizer, "max_length": max_length, "stops": list(stops)}
+    source = iter(examples)
+    batches = iter(lambda: list(islice(source, BATCH)), [])
+    with spread.Spread("skythought.training.data:tokenizing", options, workers) as cores:
+        rows = (row for batch in cores.over(batches) for row in batch)
+        for number, row in enumerate(rows):
+            if row is None:
+                dropped += 1
+                continue
+            truncated += row.cut
+            found.sources.append(number)
+            found.input_ids.append(row.ids)
+            found.labels.append(row.labels)
+            if row.kinds is not None:
+                found.kinds.append(row.kinds)
+    ids = found.input_ids
+    if not ids and not dropped:
+        raise UserError("the dataset is empty; nothing to train on")
+    if not ids or truncated == len(ids):
+        raise UserError(
+            f"all {len(ids) + dropped} samples are longer than --max-length {max_length}, so no "
+            "answer would ever be seen; raise --max-length"
+        )
+    return found._replace(truncated=truncated, dropped=dropped)
+
+
+class Row(NamedTuple):
+    """One tokenized example, as `Rows` has them."""
+
+    ids: Tokens
+    labels: Tokens
+    kinds: Tokens | None
+    cut: bool
+
+
+def tokenizing(
+    tokenizer: Any, max_length: int, stops: Collection[int]
+) -> Callable[[Sequence[Example]], list[Row | None]]:
+    """Make what tokenizes examples; None for one of whose completion nothing is left."""
     from skythought.training import split
 
-    ids: list[Tokens] = []
-    labels: list[Tokens] = []
-    kinds: list[Tokens] = []
-    sources: list[int] = []
-    truncated = dropped = 0
-    for number, example in enumerate(examples):
+    def one(example: Example) -> Row | None:
         if example.rejected:
             raise UserError(
                 "the dataset holds preference pairs; train on them with --objective simpo or dpo"
@@ -116,20 +164,25 @@ def tokenize(
         rendered = formats.render_completion(tokenizer, example.messages, example.completion, stops)
         completion = rendered.ids
         if len(prompt) >= max_length:
-            dropped += 1
-            continue
+            return None
         whole = prompt + completion
-        truncated += len(whole) > max_length
-        sources.append(number)
-        ids.append(array("i", whole[:max_length]))
-        labels.append(array("i", ([IGNORED] * len(prompt) + completion)[:max_length]))
+        labels = [IGNORED] * len(prompt) + completion
+        kinds = None
         if (of := split.of_tokens(tokenizer, rendered)) is not None:
-            kinds.append(array("b", ([split.NONE] * len(prompt) + of)[:max_length]))
-    if not ids and not dropped:
-        raise UserError("the dataset is empty; nothing to train on")
-    if not ids or truncated == len(ids):
-        raise UserError(
-            f"all {len(ids) + dropped} samples are longer than --max-length {max_length}, so no "
-            "answer would ever be seen; raise --max-length"
+            kinds = array("b", ([split.NONE] * len(prompt) + of)[:max_length])
+        return Row(
+            array("i", whole[:max_length]),
+            array("i", labels[:max_length]),
+            kinds,
+            len(whole) > max_length,
         )
-    return Rows(ids, labels, truncated, dropped, kinds, sources)
+
+    return lambda examples: [one(example) for example in examples]
+
+
+def workers(n: int) -> int:
+    """Say in how many processes n examples are tokenized: a share of the machine's cores."""
+    if n < MANY:
+        return 1
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # training processes, each of which does
+    return max(1, min(MOST, spread.cores() // here))

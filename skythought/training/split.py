@@ -22,12 +22,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from skythought.core import formats, steps
+
+if TYPE_CHECKING:
+    import torch
 
 KINDS = ("none", "rest", "maths", "word", "opening", "break", "format")  # none: without loss
 NONE, REST, MATHS, WORD, OPENING, BREAK, FORMAT = range(len(KINDS))
@@ -90,6 +92,8 @@ class Sums:
     """Adds up losses by kind where the model computes, and is read once a step."""
 
     def __init__(self, device: Any = "cpu") -> None:
+        import torch  # processes that only tokenize need none
+
         self.sums = torch.zeros(2, len(KINDS), device=device)  # log-probabilities, tokens
 
     def add(self, log_probs: torch.Tensor, kinds: torch.Tensor) -> None:
@@ -102,7 +106,7 @@ class Sums:
         where = kinds.flatten().long()
         said = log_probs.detach().flatten().float()
         self.sums[0].index_add_(0, where, said)
-        self.sums[1].index_add_(0, where, torch.ones_like(said))
+        self.sums[1].index_add_(0, where, said.new_ones(said.shape))
 
     def take(self, reduce: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, float]:
         """Give the mean loss of every kind and group since the last call, and begin anew.
@@ -114,7 +118,7 @@ class Sums:
             `loss_<kind>` and `loss_<group>`, in nats per token; those without tokens are left out.
         """
         said, n = reduce(self.sums).tolist()
-        self.sums = torch.zeros_like(self.sums)
+        self.sums = self.sums.new_zeros(self.sums.shape)
         of = {name: (kind,) for kind, name in enumerate(KINDS) if kind != NONE}
         return {
             f"loss_{name}": -sum(said[kind] for kind in kinds) / total
