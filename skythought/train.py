@@ -263,7 +263,7 @@ def _train(
             stops=stops,
             embeddings=model.get_input_embeddings().weight.shape[0],
         )
-        lint.tell(report, config.dataset)
+        lint.tell(report, config.dataset, speaks=is_main())
         if is_main():
             mask.show_some(tokenizer, rows, config.show_mask)
     if config.look:

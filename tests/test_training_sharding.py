@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +114,52 @@ def test_two_processes_train_as_one(
             assert after[key].dtype == tensor.dtype
             assert torch.allclose(after[key], tensor, atol=close), (name, key)
         assert json.loads((tmp_path / name / "manifest.json").read_text())["done"] is True
+
+
+def test_torchrun_makes_one_run_on_cpus(tiny_model: Path, tmp_path: Path) -> None:
+    """Started as docs say, with nothing else said; each was a run of its own."""
+    dataset, folder = tmp_path / "data.jsonl", tmp_path / "run"
+    rows = [{"problem": f"what is {i}?", "response": f"{i}"} for i in range(8)]
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    hidden = ("ACCELERATE_USE_CPU", "RANK", "WORLD_SIZE")
+    done = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-m",
+                "torch.distributed.run",
+                "--standalone",
+                "--nproc_per_node",
+                "2",
+            ),
+            *("-m", "skythought", "train", "--base_model", str(tiny_model), "--lora_r", "4"),
+            *("--dataset", str(dataset), "--batch_size", "8", "--max_steps", "1"),
+            *("--output_dir", str(folder)),
+        ],
+        env={k: v for k, v in os.environ.items() if k not in hidden} | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stderr.count("lint: 8 samples") == 1
+    row = json.loads((folder / "log.jsonl").read_text())
+    assert row["tokens_per_s_device"] == pytest.approx(row["tokens_per_s"] / 2, rel=0.02)
+
+
+def test_processes_that_do_not_know_each_other_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from skythought.training import sft
+
+    class Alone:
+        n_gpu, world_size = 1, 1
+
+        def __init__(self, **_: Any) -> None: ...
+
+    monkeypatch.setattr(sft, "TrainingArguments", Alone)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="2 processes were started, and Accelerate finds 1"):
+        sft.devices()
 
 
 def test_what_cannot_be_shared_is_refused() -> None:

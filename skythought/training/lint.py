@@ -95,17 +95,18 @@ def check(
     return Report(failures, warnings, facts)
 
 
-def tell(report: Report, dataset: Path) -> None:
-    """Say what was found.
+def tell(report: Report, dataset: Path, *, speaks: bool = True) -> None:
+    """Say what was found, in the process that speaks.
 
     Raises:
         UserError: something that must not be trained on.
     """
     if report.failures:
         raise UserError(f"--dataset {dataset}: {'; '.join(report.failures)}")
-    for warning in report.warnings:
-        progress.say(f"warning: {warning}")
-    progress.say(report.facts)
+    if speaks:
+        for warning in report.warnings:
+            progress.say(f"warning: {warning}")
+        progress.say(report.facts)
 
 
 def served_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:

@@ -6,6 +6,7 @@ Transformers' own.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,22 @@ def devices(*, evaluates: bool = False) -> int:
         evaluates: one of them will, while the others wait. The first call decides how long.
 
     Raises:
-        UserError: one process sees several GPUs.
+        UserError: one process sees several GPUs, or processes that were started together are not
+            made one run of.
     """
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started > 1 and not torch.cuda.is_available():
+        os.environ.setdefault("ACCELERATE_USE_CPU", "true")  # else each is a run of its own
     arguments = TrainingArguments(report_to="none", ddp_timeout=_patience(evaluates))
     if arguments.n_gpu > 1:
         raise UserError(
             f"one process sees {arguments.n_gpu} GPUs; start it with torchrun --nproc_per_node "
             f"{arguments.n_gpu} -m skythought train ..., or set CUDA_VISIBLE_DEVICES=0"
+        )
+    if started not in (1, arguments.world_size):
+        raise UserError(
+            f"{started} processes were started, and Accelerate finds {arguments.world_size}, so "
+            "they would train beside each other into one folder; see `accelerate env`"
         )
     return int(arguments.world_size)
 
