@@ -33,7 +33,7 @@ format: .venv/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-slow: .venv/dev.stamp
+slow: .venv/slow.stamp
 	$(BIN)/python -m pytest -q -m slow
 
 docs: .venv/dev.stamp
@@ -51,6 +51,10 @@ engines: $(ENGINES)/bin/pytest
 
 base-model: .venv/train.stamp
 	$(BIN)/python recipes/mini/base_model.py
+
+.venv/slow.stamp: .venv/dev.stamp
+	@$(INSTALL) '.[train,dev,deepspeed]'
+	@touch $@
 
 clean:
 	rm -rf .venv .venv-engines .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

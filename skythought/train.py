@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from skythought.backends import hf
 from skythought.core import progress, store
-from skythought.core.errors import UserError, require
+from skythought.core.errors import require
 from skythought.core.records import Example, digest
 from skythought.training import (
     adapter,
@@ -40,7 +40,16 @@ MICRO_TOKENS = {"cpu": 1024, "cuda": 8192}  # of a forward pass; more make it no
 PLACE_ONLY = (
     *("output_dir", "save_every", "wandb_run", "report_to", "resume"),
     *("show_mask", "eval_task", "eval_limit", "eval_tokens", "micro_batch_size"),
-    *("micro_batch_tokens", "packing", "attention", "price", "dry_run", "look", "sharding"),
+    *(
+        "micro_batch_tokens",
+        "packing",
+        "attention",
+        "price",
+        "dry_run",
+        "look",
+        "sharding",
+        "offload",
+    ),
 )
 NAMES_ONLY = ("preset",)  # written down; what it stands for decides
 
@@ -109,8 +118,10 @@ class Config:
     """Longest sample in tokens, 16384 where not given; longer ones are cut and counted."""
     gradient_checkpointing: bool = False
     """Save memory by computing activations twice."""
-    sharding: Literal["", "none", "ddp", "fsdp"] = ""
-    """How processes share the model: each holds all (ddp, if not given) or a part (fsdp)."""
+    sharding: Literal["", "none", "ddp", "fsdp", "zero3"] = ""
+    """How processes share the model: each holds all (ddp, if not given) or a part (fsdp, zero3)."""
+    offload: bool = False
+    """With zero3: keep weights and optimizer in the machine's memory."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the weights; auto is bfloat16 for an adapter on a GPU, else float32. A CPU multiplies
     in bfloat16 too if that is given, which is faster on those that can."""
@@ -196,18 +207,15 @@ def _train(
     if dtype == "auto":  # steps of a whole model are too small for bfloat16 to hold
         dtype = "bfloat16" if device == "cuda" and not chosen.full else "float32"
     n_processes = sft.devices(evaluates=bool(config.eval_task))
-    shared = sharding.choose(config.sharding, n_processes)
-    if shared == "fsdp" and config.eval_task:
-        raise UserError("--eval_task: one process evaluates, and with --sharding fsdp none has all")
-    # FSDP sends neither 4 bits nor the whole reference that dpo has beside a whole model.
+    shared = sharding.choose(config.sharding, n_processes, evaluates=bool(config.eval_task))
+    # Parts are sent, but not of 4 bits, nor of the reference that dpo has beside a whole model.
     own = config.qlora or (chosen.full and chosen.objective == "dpo")
-    sent = shared == "fsdp" and not own and not is_main()
+    sent = shared in sharding.PARTS and not own and not is_main()
     model, tokenizer = _load(config, dtype, merged=chosen.full, sent=sent)
     stops = hf.stop_ids(model.generation_config, tokenizer)
     rows: data.Rows | preference.Pairs
     if chosen.objective == "sft":
-        workers = data.workers(len(examples))
-        rows = data.tokenize(tokenizer, examples, chosen.max_length, stops, workers)
+        rows = data.tokenize(tokenizer, examples, chosen.max_length, stops)
     else:
         rows = preference.tokenize(tokenizer, examples, chosen.max_length, stops)
     fit = memory.tokens_that_fit(
@@ -216,7 +224,8 @@ def _train(
         checkpointing=config.gradient_checkpointing,
         memory=memory.device_memory(),
         r=chosen.lora_r,
-        shards=n_processes if shared == "fsdp" else 1,
+        shards=n_processes if shared in sharding.PARTS else 1,
+        offload=config.offload,
     )
     fit = None if fit is None else sft.agreed(fit)
     packing = config.packing if chosen.objective == "sft" else False
@@ -248,6 +257,7 @@ def _train(
         autocast=torch.cuda.is_bf16_supported() if device == "cuda" else dtype == "bfloat16",
         price=config.price,
         sharding=shared,
+        offload=config.offload,
         resume=config.resume,
         score=evaluate.scorer(
             config.eval_task, config.eval_limit, config.eval_tokens, tokenizer, folder
@@ -324,7 +334,7 @@ def _rehearse(config: Config, chosen: Hyperparameters) -> dict[str, Any]:
 def _load(config: Config, dtype: str, *, merged: bool, sent: bool) -> tuple[Any, Any]:
     """Load the base; an adapter is put on its base to go on from, or merged into it.
 
-    With `sent`, weights are not read: FSDP sends each process its part from the first.
+    With `sent`, weights are not read: this process is sent its part by the first.
     """
     name = config.base_model
     place = Path(hf.locate(name))

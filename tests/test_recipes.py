@@ -84,6 +84,18 @@ def test_a_rehearsal_refuses_what_does_not_fit(capsys: Any) -> None:
     assert "q_prj" in capsys.readouterr().err
 
 
+def test_what_lies_in_the_machines_memory_leaves_room_on_the_cards(capsys: Any) -> None:
+    pytest.importorskip("trl")
+    base = str(ROOT / "models" / "Qwen2.5-32B-Instruct")
+    words = ["train", "--base_model", base, "--dataset", "none", "--gradient_checkpointing"]
+    words += ["--full", "--dry_run", "8x80GB", "--sharding"]
+    for sharding in ("fsdp", "zero3"):
+        assert cli.main([*words, sharding]) == 2
+        assert "a sample of 16,384 tokens takes" in capsys.readouterr().err
+    assert cli.main([*words, "zero3", "--offload"]) == 0
+    assert "are trained, sharding zero3, 16,384 tokens a pass" in capsys.readouterr().err
+
+
 def test_two_nodes_say_what_they_need(tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as caught:
         launched(ROOT / "qwen2.5-7b" / "lora-2x8xh100.sh", tmp_path)

@@ -107,11 +107,11 @@ def test_several_processes_tokenize_as_one(tokenizer: Any, monkeypatch: pytest.M
     with pytest.raises(UserError, match="the dataset holds preference pairs"):
         data.tokenize(tokenizer, some, 40, workers=2)
     monkeypatch.setattr("skythought.core.spread.cores", lambda: 24)
-    assert [data.workers(n) for n in (1, data.MANY - 1, data.MANY)] == [1, 1, 8]
+    assert [data.share_of_cores(n) for n in (1, data.MANY - 1, data.MANY)] == [1, 1, 8]
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert data.workers(10**6) == 6
+    assert data.share_of_cores(10**6) == 6
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "48")
-    assert data.workers(10**6) == 1
+    assert data.share_of_cores(10**6) == 1
 
 
 def test_a_hub_dataset_of_any_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,6 +174,74 @@ def test_what_cannot_be_shared_is_refused() -> None:
         sharding.choose("none", 2)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("offload", [False, True])
+@pytest.mark.parametrize("tied", [False, True])
+def test_zero3_trains_as_one_and_goes_on(
+    tied: bool, offload: bool, tiny_model: Path, tied_model: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("deepspeed", reason="needs skythought[deepspeed]")
+    dataset = tmp_path / "data.jsonl"
+    rows = [{"problem": f"what is {i} plus 3?", "response": f"wait, {i + 3}."} for i in range(24)]
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    values: dict[str, Any] = {"base_model": str(tied_model if tied else tiny_model)}
+    values |= {
+        "dataset": dataset,
+        "full": True,
+        "lr": 1e-3,
+        "batch_size": 8,
+        "micro_batch_size": 2,
+        "warmup": 0.0,
+    }
+    values |= {"max_steps": 8, "save_every": 2}
+
+    def job(name: str, **more: Any) -> dict[str, Any]:
+        own: dict[str, Any] = {"output_dir": tmp_path / name}
+        if name != "one":
+            own |= {"sharding": "zero3", "offload": offload}
+            more["blind"] = True  # weights are read by the first process alone
+        return {"values": values | own, "processes": 1 if name == "one" else 2, **more}
+
+    jobs = [job("one"), job("zero3"), job("killed", moment="after step 5"), job("killed")]
+    assert run_all(jobs) == [0, 0, 1, 0]
+    expected, tensors = steps(tmp_path / "one"), weights(tmp_path / "one")
+    found, after = steps(tmp_path / "zero3"), weights(tmp_path / "zero3")
+    assert [row["tokens"] for row in found] == [row["tokens"] for row in expected]
+    for key in set(expected[0]) - {"tokens"}:
+        numbers = [[row[key] for row in rows] for rows in (found, expected)]
+        assert numbers[0] == pytest.approx(numbers[1], rel=1e-3, abs=2e-5), key
+    files = [sorted(p.name for p in (tmp_path / n).iterdir()) for n in ("zero3", "one")]
+    assert files[0] == files[1]
+    for key, tensor in tensors.items():
+        assert after[key].dtype == tensor.dtype
+        assert torch.allclose(after[key], tensor, atol=1e-4), key
+    assert steps(tmp_path / "killed") == found
+    again = weights(tmp_path / "killed")
+    assert all(torch.equal(again[key], tensor) for key, tensor in after.items())
+
+
+def test_what_zero3_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from skythought import train
+    from skythought.training import refusals, sharding
+
+    def check(**values: Any) -> None:
+        config = train.Config(base_model="x", dataset=Path("y"), **values)
+        refusals.check(config, train.hyperparameters(config))
+
+    check(full=True, sharding="zero3", offload=True)
+    with pytest.raises(UserError, match="zero3 is for --full and demonstrations"):
+        check(sharding="zero3")
+    with pytest.raises(UserError, match="zero3 is for --full and demonstrations"):
+        check(full=True, objective="simpo", sharding="zero3")
+    with pytest.raises(UserError, match="--offload goes with --sharding zero3"):
+        check(full=True, sharding="fsdp", offload=True)
+    with pytest.raises(UserError, match="with --sharding zero3 none has all"):
+        sharding.choose("zero3", 2, evaluates=True)
+    monkeypatch.setitem(sys.modules, "deepspeed", None)
+    with pytest.raises(UserError, match=r"pip install 'skythought\[deepspeed\]'"):
+        sharding.arguments("zero3", checkpointing=False)
+
+
 def test_machines_of_unlike_memory_cut_a_batch_alike(tiny_model: Path, tmp_path: Path) -> None:
     """The least that any can hold is what all take, or they would wait for each other for ever."""
     import transformers

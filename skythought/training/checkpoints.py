@@ -16,6 +16,7 @@ from transformers import TrainerCallback
 
 from skythought.core import store
 from skythought.core.errors import UserError
+from skythought.training.sharding import PARTS
 
 MARK = "whole.json"
 
@@ -61,7 +62,7 @@ def last(folder: Path, sharding: str) -> Checkpoint | None:
     if not marks:
         return None
     mark, found = max(marks, key=lambda one: one[0]["step"])
-    if (mark["sharding"] == "fsdp") != (sharding == "fsdp"):
+    if mark["sharding"] != sharding and {mark["sharding"], sharding} & set(PARTS):
         raise UserError(
             f"{found}: was written with --sharding {mark['sharding']}, and this run has "
             f"{sharding}; go on as it was begun, or begin again with --no-resume"

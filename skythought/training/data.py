@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -94,10 +94,10 @@ def from_hub(name: str) -> list[Example]:
 
 def tokenize(
     tokenizer: Any,
-    examples: Iterable[Example],
+    examples: Sequence[Example],
     max_length: int,
     stops: Collection[int] = (),
-    workers: int = 1,
+    workers: int = 0,
 ) -> Rows:
     """Tokenize examples with the model's own template; the loss is on the completion and its end.
 
@@ -106,7 +106,7 @@ def tokenize(
         examples: demonstrations.
         max_length: tokens at which a sample is cut.
         stops: ids at which an engine ends a turn; of these one is learned behind a completion.
-        workers: processes that share the work; one is this.
+        workers: processes that share the work; 0 is as `share_of_cores` says.
 
     Raises:
         UserError: no examples, or none of which anything is left after cutting at `max_length`;
@@ -117,7 +117,8 @@ def tokenize(
     options = {"tokenizer": tokenizer, "max_length": max_length, "stops": list(stops)}
     source = iter(examples)
     batches = iter(lambda: list(islice(source, BATCH)), [])
-    with spread.Spread("skythought.training.data:tokenizing", options, workers) as cores:
+    n_workers = workers or share_of_cores(len(examples))
+    with spread.Spread("skythought.training.data:tokenizing", options, n_workers) as cores:
         rows = (row for batch in cores.over(batches) for row in batch)
         for number, row in enumerate(rows):
             if row is None:
@@ -180,7 +181,7 @@ def tokenizing(
     return lambda examples: [one(example) for example in examples]
 
 
-def workers(n: int) -> int:
+def share_of_cores(n: int) -> int:
     """Say in how many processes n examples are tokenized: a share of the machine's cores."""
     if n < MANY:
         return 1

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from transformers.utils import ModelOutput
+from trl.trainer.utils import maybe_gather_lm_head_ctx
 
 IGNORED = -100
 HALVES = (torch.bfloat16, torch.float16)
@@ -170,10 +171,11 @@ def add_head(model: Any) -> bool:
         if shifted is None:
             hidden, shifted = hidden[:, :-1], labels[:, 1:]
         head = self.get_output_embeddings()
-        weight, bias = _whole(head.weight), _whole(head.bias)
-        hidden, shifted = hidden.to(weight.device), shifted.to(weight.device)
-        mask = shifted != IGNORED
-        total, log_probs = cross_entropy(hidden[mask], weight, bias, shifted[mask])
+        with maybe_gather_lm_head_ctx(head.weight, head.bias):  # of ZeRO-3
+            weight, bias = _whole(head.weight), _whole(head.bias)
+            hidden, shifted = hidden.to(weight.device), shifted.to(weight.device)
+            mask = shifted != IGNORED
+            total, log_probs = cross_entropy(hidden[mask], weight, bias, shifted[mask])
         n_items = mask.sum() if n_items is None else torch.as_tensor(n_items, device=total.device)
         return Scored(loss=total / n_items.clamp(min=1), log_probs=log_probs, label_mask=mask)
 

@@ -45,6 +45,7 @@ class Setup:
     shards: int = 1  # devices that FSDP splits the model over
     devices: int = 1
     cpu: bool = False
+    offload: bool = False  # weights, gradients and optimizer lie in the machine's memory
 
     @property
     def adapter(self) -> int:
@@ -95,6 +96,9 @@ def of(setup: Setup, tokens: int) -> Memory:
         weights += 2 * (layers + model.head)  # the copies that are computed with
     gradients = 4 * setup.trained / n + (4 * model.layer if full and n > 1 else 0)
     optimizer = 8 * setup.trained / n
+    if setup.offload:  # but for what is gathered, and the gradients on their way
+        weights -= (4.0 * model.n_params + 4 * setup.adapter) / n
+        gradients, optimizer = 4.0 * model.layer, 0.0
     kept = kept_per_token(setup)
     one = backward_per_token(setup)
     stream = model.hidden * (4 if full and n == 1 else size)
@@ -159,7 +163,14 @@ def fit_tokens(setup: Setup, memory: float) -> int:
 
 
 def tokens_that_fit(
-    model: Any, *, full: bool, checkpointing: bool, memory: int, r: int = 64, shards: int = 1
+    model: Any,
+    *,
+    full: bool,
+    checkpointing: bool,
+    memory: int,
+    r: int = 64,
+    shards: int = 1,
+    offload: bool = False,
 ) -> int | None:
     """Count the tokens that a pass can hold, as `fit_tokens`.
 
@@ -169,7 +180,8 @@ def tokens_that_fit(
         checkpointing: activations are computed twice and not kept.
         memory: bytes of the device.
         r: rank of the adapter.
-        shards: devices that FSDP splits the model over.
+        shards: devices that the model is split over.
+        offload: weights and optimizer lie in the machine's memory.
 
     Returns:
         None for a model whose config does not tell its sizes.
@@ -189,6 +201,7 @@ def tokens_that_fit(
         r=r,
         checkpointing=checkpointing,
         shards=shards,
+        offload=offload,
         devices=int(os.environ.get("WORLD_SIZE", "1")),
         # Where it will be trained, not where it was loaded.
         cpu=not torch.cuda.is_available() or (model.dtype.itemsize == 4 and not full),

@@ -50,3 +50,9 @@ def check(config: Any, chosen: Hyperparameters) -> None:
             raise UserError(f"--{name} is of an adapter, and all weights are trained; leave it out")
     if config.lora_layers:
         adapter.layers(config.lora_layers)
+    if config.sharding == "zero3" and (not chosen.full or chosen.objective != "sft"):
+        raise UserError(
+            "--sharding zero3 is for --full and demonstrations, whose optimizer is large; give fsdp"
+        )
+    if config.offload and config.sharding != "zero3":
+        raise UserError("--offload goes with --sharding zero3")

@@ -15,7 +15,7 @@ from typing import Any
 
 from skythought.core import progress
 from skythought.core.errors import UserError
-from skythought.training import adapter, architecture, hardware, memory
+from skythought.training import adapter, architecture, hardware, memory, sharding
 from skythought.training.hardware import GIB
 from skythought.training.memory import Setup
 from skythought.training.presets import Hyperparameters
@@ -61,7 +61,8 @@ def rehearse(
         method="full" if chosen.full else "qlora" if config.qlora else "lora",
         r=lora.r,
         checkpointing=config.gradient_checkpointing,
-        shards=n if config.sharding == "fsdp" else 1,
+        shards=n if config.sharding in sharding.PARTS else 1,
+        offload=config.offload,
         devices=n,
         cpu=on.card.name == hardware.CPU,
     )
@@ -79,7 +80,7 @@ def rehearse(
             "plan` shows what fits"
         )
     whole = sum(p.numel() for p in model.parameters()) - (0 if chosen.full else trained)
-    shared = "fsdp" if setup.shards > 1 else "ddp" if n > 1 else "none"
+    shared = config.sharding if setup.shards > 1 else "ddp" if n > 1 else "none"
     progress.say(
         f"{config.base_model} on {on}: {trained:,} of {whole:,} parameters are trained, sharding "
         f"{shared}, {tokens:,} tokens a pass, {peak.total / GIB:.1f} of "

@@ -50,7 +50,8 @@ class Settings:
     report_to: str
     run_name: str
     autocast: bool = False  # multiply in bfloat16, whatever the weights are
-    sharding: str = "none"  # none, ddp or fsdp
+    sharding: str = "none"  # none, ddp, fsdp or zero3
+    offload: bool = False  # zero3 keeps weights and optimizer in the machine's memory
     price: float | None = None  # dollars for an hour of a device
     resume: bool = True  # go on from a checkpoint found in the folder
     score: Score | None = None  # evaluates the model at every checkpoint and at the end
@@ -205,7 +206,11 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
         run_name=settings.run_name or None,
         disable_tqdm=True,
         dataloader_pin_memory=False,
-        **sharding.arguments(settings.sharding, checkpointing=settings.gradient_checkpointing),
+        **sharding.arguments(
+            settings.sharding,
+            checkpointing=settings.gradient_checkpointing,
+            offload=settings.offload,
+        ),
         **own,
     )
     if settings.sharding == "fsdp" and settings.autocast:

@@ -1,26 +1,34 @@
-"""How processes share a model: each holds all of it (ddp), or a part (fsdp, PyTorch's FSDP2).
+"""How processes share a model: each holds all of it (ddp), or a part (fsdp, zero3).
 
     torchrun --nproc_per_node 8 -m skythought train ... --sharding fsdp
 
+FSDP2 is PyTorch's, ZeRO-3 DeepSpeed's, which can leave the optimizer in the machine's memory.
 Accelerate shards; here is only what it is told, and what lets two CPUs try it.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from skythought.core.errors import UserError
+from skythought.core.errors import UserError, require
 
+PARTS = ("fsdp", "zero3")  # each process holds a part
 LAUNCH = "torchrun --nproc_per_node N -m skythought train ..."
 
 
-def choose(asked: str, n_processes: int) -> str:
-    """Name how the processes share the model: none, ddp or fsdp; ddp where several are not told.
+def choose(asked: str, n_processes: int, *, evaluates: bool = False) -> str:
+    """Name how the processes share the model: none, ddp, fsdp or zero3; ddp if nothing is asked.
 
     Raises:
-        UserError: one process cannot share, or several cannot but share.
+        UserError: one process cannot share, several cannot but share, or one is to evaluate what
+            none has whole.
     """
-    if n_processes == 1 and asked in ("ddp", "fsdp"):
+    if evaluates and asked in PARTS:
+        raise UserError(
+            f"--eval_task: one process evaluates, and with --sharding {asked} none has all"
+        )
+    if n_processes == 1 and asked in ("ddp", *PARTS):
         raise UserError(
             f"--sharding {asked} shares the model between processes, and this is one; start it "
             f"with {LAUNCH}"
@@ -30,13 +38,17 @@ def choose(asked: str, n_processes: int) -> str:
     return asked or ("ddp" if n_processes > 1 else "none")
 
 
-def arguments(sharding: str, *, checkpointing: bool) -> dict[str, Any]:
+def arguments(sharding: str, *, checkpointing: bool, offload: bool = False) -> dict[str, Any]:
     """Give what the trainer is told: where to shard, and whether activations are computed twice.
+
+    With `offload`, for zero3, weights and the optimizer are kept in the machine's memory.
 
     Transformers computes them twice, not FSDP: FSDP's own way renames the modules, and an adapter
     is saved by their names.
     """
     plain: dict[str, Any] = {"activation_checkpointing": checkpointing}
+    if sharding == "zero3":
+        return plain | {"deepspeed": zero3(offload=offload)}
     if sharding != "fsdp":
         return plain
     return plain | {
@@ -50,16 +62,43 @@ def arguments(sharding: str, *, checkpointing: bool) -> dict[str, Any]:
     }
 
 
+def zero3(*, offload: bool) -> dict[str, Any]:
+    """Give the configuration of DeepSpeed; what is "auto" in it, the trainer fills in.
+
+    Raises:
+        UserError: DeepSpeed is not installed.
+    """
+    require("deepspeed", "deepspeed")
+    zero: dict[str, Any] = {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True}
+    if offload:
+        zero |= {"offload_optimizer": {"device": "cpu"}, "offload_param": {"device": "cpu"}}
+    return {
+        "zero_optimization": zero,
+        "zero_allow_untested_optimizer": True,  # that of the trainer, as everywhere
+        "zero_force_ds_cpu_optimizer": False,  # which would have to be compiled
+        "bf16": {"enabled": "auto"},
+        "gradient_clipping": "auto",
+        "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto",
+    }
+
+
 def on_cpus(arguments: Any) -> None:
     """Let CPUs shard too, which Accelerate leaves to GPUs; after the arguments, before the trainer.
 
     Args:
-        arguments: TrainingArguments with `fsdp`.
+        arguments: TrainingArguments.
     """
     from accelerate import Accelerator, DistributedType, FullyShardedDataParallelPlugin
     from accelerate.state import PartialState
 
-    if not arguments.fsdp or arguments.device.type != "cpu":
+    if not (arguments.fsdp or arguments.deepspeed) or arguments.device.type != "cpu":
+        return
+    if arguments.deepspeed:
+        os.environ["ACCELERATE_USE_CPU"] = "false"  # it goes before
+        os.environ["ACCELERATE_USE_DEEPSPEED"] = "true"
+        require("deepspeed", "deepspeed").init_distributed("gloo", auto_mpi_discovery=False)
+        PartialState._shared_state |= {"_cpu": False, "distributed_type": DistributedType.DEEPSPEED}
         return
     state = Accelerator(mixed_precision="bf16" if arguments.bf16 else "no").state
     state.fsdp_plugin = FullyShardedDataParallelPlugin(**arguments.fsdp_plugin_args)

@@ -17,7 +17,7 @@ def build(place: str, dtype: str, *, room: bool = False) -> Any:
         place: a folder, or a name on the hub.
         dtype: type of the weights.
         room: put them into memory that is never written, and so never taken, in place of the meta
-            device: FSDP tells them apart by where they lie.
+            device: who sends them tells them apart by where they lie.
 
     Raises:
         OSError: nothing there, or its config cannot be read.

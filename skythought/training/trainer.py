@@ -69,7 +69,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         adapter.keep_exact(self.model)
         rounded = self.args.bf16 or self.args.fp16  # by autocast
         in_place = self.accelerator.distributed_type in WHOLE
-        if isinstance(self.model, PeftModel) and (rounded or in_place):
+        sharded = rounded and self.accelerator.distributed_type == DistributedType.FSDP
+        if isinstance(self.model, PeftModel) and (in_place or sharded):
             lora.merge_products(self.model, "half" if rounded else "whole", keeps=in_place)
         model = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         self.backend = model.config._attn_implementation
