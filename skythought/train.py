@@ -10,7 +10,6 @@ the output folder. The same command run again goes on from the last checkpoint.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import os
 import shutil
@@ -203,15 +202,19 @@ def _train(
 
     transformers.set_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = config.dtype
-    if dtype == "auto":  # steps of a whole model are too small for bfloat16 to hold
-        dtype = "bfloat16" if device == "cuda" and not chosen.full else "float32"
-    n_processes = sft.devices(evaluates=bool(config.eval_task))
+    wait = bool(config.eval_task) or config.sharding in sharding.PARTS
+    n_processes = sft.devices(wait=wait)
     shared = sharding.choose(config.sharding, n_processes, evaluates=bool(config.eval_task))
+    dtype = config.dtype
+    if dtype == "auto":  # steps of a whole model are too small for bfloat16 to hold; zero3 copies
+        exact = chosen.full and shared != "zero3"
+        dtype = "bfloat16" if device == "cuda" and not exact else "float32"
     # Parts are sent, but not of 4 bits, nor of the reference that dpo has beside a whole model.
     own = config.qlora or (chosen.full and chosen.objective == "dpo")
     sent = shared in sharding.PARTS and not own and not is_main()
     model, tokenizer = _load(config, dtype, merged=chosen.full, sent=sent)
+    if shared in sharding.PARTS and not sharding.alike(model, shared) and sent:
+        model, tokenizer = _load(config, dtype, merged=chosen.full, sent=False)
     stops = hf.stop_ids(model.generation_config, tokenizer)
     rows: data.Rows | preference.Pairs
     if chosen.objective == "sft":
@@ -298,7 +301,7 @@ def _train(
             objective = preference.Objective(chosen.objective, chosen.beta, chosen.gamma)
             result = preference.fit(model, tokenizer, rows, objective, settings, folder)
     if is_main():
-        _pin_generation(model, tokenizer, folder)
+        card.pin_generation(model.generation_config, stops, folder)
     return {
         **result,
         "samples": rows.n_rows,
@@ -308,14 +311,6 @@ def _train(
         "packed": packed,
         "attention": backend,
     }
-
-
-def _pin_generation(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write the base's generation config, which also stops where the template ends a turn."""
-    generation = copy.deepcopy(model.generation_config)
-    stops = sorted(hf.stop_ids(generation, tokenizer))
-    generation.eos_token_id = stops[0] if len(stops) == 1 else stops
-    store.write_whole(folder / "generation_config.json", generation.to_json_string())
 
 
 def _rehearse(config: Config, chosen: Hyperparameters) -> dict[str, Any]:
@@ -354,7 +349,9 @@ def _load(config: Config, dtype: str, *, merged: bool, sent: bool) -> tuple[Any,
         kind = model.peft_config["default"]
         told = f"goes on with this adapter (rank {kind.r}, alpha {kind.lora_alpha})"
         if merged:
-            model, told = model.merge_and_unload(), "an adapter, merged into its base"
+            # Who is sent the weights has none to merge into.
+            model = model.unload() if sent else model.merge_and_unload()
+            told = "an adapter, merged into its base"
             model.requires_grad_(True)
         if is_main():
             progress.say(f"{name}: {told}")

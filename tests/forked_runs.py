@@ -94,7 +94,7 @@ def arrange(job: dict[str, Any], rank: int) -> None:
             return summary(*args, **kwargs)
 
         evaluate.summary = slow
-        sft._patience = lambda evaluates: patience(True) if evaluates else job["patience"]
+        sft._patience = lambda wait: patience(True) if wait else job["patience"]
 
 
 def begin(job: dict[str, Any]) -> list[int]:

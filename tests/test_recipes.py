@@ -94,6 +94,9 @@ def test_what_lies_in_the_machines_memory_leaves_room_on_the_cards(capsys: Any) 
         assert "a sample of 16,384 tokens takes" in capsys.readouterr().err
     assert cli.main([*words, "zero3", "--offload"]) == 0
     assert "are trained, sharding zero3, 16,384 tokens a pass" in capsys.readouterr().err
+    words[words.index("8x80GB")] = "8xL40S"
+    assert cli.main([*words, "zero3", "--offload"]) == 2
+    assert "begins with all weights on each device, 61.0 GiB" in capsys.readouterr().err
 
 
 def test_two_nodes_say_what_they_need(tmp_path: Path) -> None:

@@ -176,15 +176,17 @@ def test_what_cannot_be_shared_is_refused() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("offload", [False, True])
-@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("kind", ["untied", "tied", "bfloat16", "checkpointing"])
 def test_zero3_trains_as_one_and_goes_on(
-    tied: bool, offload: bool, tiny_model: Path, tied_model: Path, tmp_path: Path
+    kind: str, offload: bool, tiny_model: Path, tied_model: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("deepspeed", reason="needs skythought[deepspeed]")
     dataset = tmp_path / "data.jsonl"
     rows = [{"problem": f"what is {i} plus 3?", "response": f"wait, {i + 3}."} for i in range(24)]
     dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    values: dict[str, Any] = {"base_model": str(tied_model if tied else tiny_model)}
+    values: dict[str, Any] = {"base_model": str(tied_model if kind == "tied" else tiny_model)}
+    values |= {"gradient_checkpointing": kind == "checkpointing"}
+    values |= {"dtype": "bfloat16"} if kind == "bfloat16" else {}
     values |= {
         "dataset": dataset,
         "full": True,
@@ -207,14 +209,16 @@ def test_zero3_trains_as_one_and_goes_on(
     expected, tensors = steps(tmp_path / "one"), weights(tmp_path / "one")
     found, after = steps(tmp_path / "zero3"), weights(tmp_path / "zero3")
     assert [row["tokens"] for row in found] == [row["tokens"] for row in expected]
+    rounded = kind == "bfloat16"  # where one process has no exact weights behind, so steps are lost
+    n, near = (2, 5e-2) if rounded else (8, 1e-3)
     for key in set(expected[0]) - {"tokens"}:
-        numbers = [[row[key] for row in rows] for rows in (found, expected)]
-        assert numbers[0] == pytest.approx(numbers[1], rel=1e-3, abs=2e-5), key
+        numbers = [[row[key] for row in rows[:n]] for rows in (found, expected)]
+        assert numbers[0] == pytest.approx(numbers[1], rel=near, abs=2e-5), key
     files = [sorted(p.name for p in (tmp_path / n).iterdir()) for n in ("zero3", "one")]
     assert files[0] == files[1]
     for key, tensor in tensors.items():
         assert after[key].dtype == tensor.dtype
-        assert torch.allclose(after[key], tensor, atol=1e-4), key
+        assert rounded or torch.allclose(after[key], tensor, atol=1e-4), key
     assert steps(tmp_path / "killed") == found
     again = weights(tmp_path / "killed")
     assert all(torch.equal(again[key], tensor) for key, tensor in after.items())
@@ -240,6 +244,41 @@ def test_what_zero3_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "deepspeed", None)
     with pytest.raises(UserError, match=r"pip install 'skythought\[deepspeed\]'"):
         sharding.arguments("zero3", checkpointing=False)
+
+
+@pytest.mark.parametrize("change", ["", "dtype", "shape", "name", "buffer"])
+def test_weights_are_sent_only_where_all_would_have_the_same(
+    change: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Router biases, say, are buffers, which are not sent; others keep some weights in float32."""
+    import transformers
+
+    from skythought.training import sharding, skeleton
+
+    first = transformers.AutoModelForCausalLM.from_pretrained(tiny_model)
+    other = skeleton.build(str(tiny_model), "float32", room=True)
+    norm = other.model.norm
+    if change == "dtype":
+        norm.to(torch.bfloat16)
+    if change == "shape":
+        norm.weight = torch.nn.Parameter(torch.empty(3))
+    if change == "name":
+        norm.register_parameter("bias", torch.nn.Parameter(torch.empty(3)))
+    if change == "buffer":
+        for model in (first, other):
+            model.model.norm.register_buffer("scale", torch.ones(1))
+    sent: list[Any] = []
+
+    def gather(mine: list[Any]) -> list[Any]:
+        sent.extend(mine)
+        return sent
+
+    monkeypatch.setattr(sharding, "gather_object", gather)
+    assert sharding.alike(first, "zero3") is (change != "buffer")
+    assert sharding.alike(other, "zero3") is (not change)
+    if change == "buffer":
+        with pytest.raises(UserError, match=r"does not spread model\.norm\.scale"):
+            sharding.alike(other, "fsdp")
 
 
 def test_machines_of_unlike_memory_cut_a_batch_alike(tiny_model: Path, tmp_path: Path) -> None:

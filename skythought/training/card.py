@@ -6,11 +6,12 @@ named where the base's own card or the dataset's says it.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -235,3 +236,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _cell(text: str) -> str:
     """Write a text that a file or a user gave into one line that ends no cell."""
     return " ".join(plain(text).replace("|", "\\|").split())
+
+
+def pin_generation(generation: Any, stops: Collection[int], folder: Path) -> None:
+    """Write the base's generation config, which also stops where the template ends a turn."""
+    pinned, ends = copy.deepcopy(generation), sorted(stops)
+    pinned.eos_token_id = ends[0] if len(ends) == 1 else ends
+    store.write_whole(folder / "generation_config.json", pinned.to_json_string())

@@ -39,7 +39,7 @@ class _Product(torch.autograd.Function):  # type: ignore[misc]
 
 
 class _Sum(torch.autograd.Function):  # type: ignore[misc]
-    """The same in the type of W, bfloat16 or float16; A and B, and their gradients, in float32."""
+    """The same in the type of W, bfloat16 or float16; gradients of A and B in their own."""
 
     @staticmethod
     def forward(

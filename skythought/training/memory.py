@@ -26,6 +26,7 @@ PIECE = {True: 512, False: 2048}  # tokens whose logits exist at a time, on a CP
 NF4_BITS = 4.127  # per value, with the double quantization of QLoRA (arXiv 2305.14314, section 3)
 CONTEXT = int(1.5 * 2**30)  # CUDA, its libraries and their workspaces
 GROUP = 2**30  # what NCCL and FSDP hold beside that
+ZERO3 = 3 * 10**9  # weights and gradients that DeepSpeed holds on their way, at most
 GROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -45,6 +46,7 @@ class Setup:
     shards: int = 1  # devices that FSDP splits the model over
     devices: int = 1
     cpu: bool = False
+    zero3: bool = False  # DeepSpeed splits the model
     offload: bool = False  # weights, gradients and optimizer lie in the machine's memory
 
     @property
@@ -114,6 +116,7 @@ def of(setup: Setup, tokens: int) -> Memory:
     # Either the loss is computed or a layer's backward pass, and the logits are gone by then.
     activations += max(0, tokens * one - logits)
     runtime = 0 if setup.cpu else CONTEXT + (GROUP if setup.devices > 1 else 0)
+    runtime += ZERO3 if setup.zero3 and not setup.cpu else 0
     return Memory(weights, gradients, optimizer, activations, logits, runtime)
 
 
@@ -150,8 +153,15 @@ def backward_per_token(setup: Setup) -> float:
     return size * 3 * setup.model.inner + 8 * setup.model.hidden
 
 
+def begins_with(setup: Setup) -> float:
+    """Give the bytes of a device before the model is split: DeepSpeed moves all of it first."""
+    return 2.0 * setup.model.n_params if setup.zero3 and not setup.cpu else 0.0
+
+
 def fit_tokens(setup: Setup, memory: float) -> int:
     """Count the tokens that a pass can hold on a device of so many bytes; 0 where none fits."""
+    if begins_with(setup) > SHARE * memory:
+        return 0
     low, high = 0, 2**26
     while low < high:
         middle = (low + high + 1) // 2
@@ -170,6 +180,7 @@ def tokens_that_fit(
     memory: int,
     r: int = 64,
     shards: int = 1,
+    zero3: bool = False,
     offload: bool = False,
 ) -> int | None:
     """Count the tokens that a pass can hold, as `fit_tokens`.
@@ -181,6 +192,7 @@ def tokens_that_fit(
         memory: bytes of the device.
         r: rank of the adapter.
         shards: devices that the model is split over.
+        zero3: by DeepSpeed.
         offload: weights and optimizer lie in the machine's memory.
 
     Returns:
@@ -201,6 +213,7 @@ def tokens_that_fit(
         r=r,
         checkpointing=checkpointing,
         shards=shards,
+        zero3=zero3,
         offload=offload,
         devices=int(os.environ.get("WORLD_SIZE", "1")),
         # Where it will be trained, not where it was loaded.

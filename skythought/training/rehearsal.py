@@ -62,10 +62,16 @@ def rehearse(
         r=lora.r,
         checkpointing=config.gradient_checkpointing,
         shards=n if config.sharding in sharding.PARTS else 1,
+        zero3=config.sharding == "zero3",
         offload=config.offload,
         devices=n,
         cpu=on.card.name == hardware.CPU,
     )
+    if (begins := memory.begins_with(setup)) > memory.SHARE * on.card.memory:
+        raise UserError(
+            f"--dry_run {config.dry_run}: --sharding zero3 begins with all weights on each device, "
+            f"{begins / GIB:.1f} GiB; give fsdp, or cards that hold them"
+        )
     fit = memory.fit_tokens(setup, on.card.memory)
     tokens = max(
         chosen.max_length,

@@ -18,6 +18,7 @@ from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import TrainingArguments
 from trl import SFTConfig
 
+from skythought.core import spread
 from skythought.core.errors import UserError
 from skythought.training import checkpoints, rates, reporters, sharding
 from skythought.training.data import Rows
@@ -26,7 +27,7 @@ from skythought.training.log import Log
 from skythought.training.packing import Column
 from skythought.training.trainer import Trainer
 
-EVALUATION = 24 * 3600  # seconds that processes wait for the one that evaluates
+LONG = 24 * 3600  # seconds that processes wait for one that evaluates, or reads for all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +58,11 @@ class Settings:
     score: Score | None = None  # evaluates the model at every checkpoint and at the end
 
 
-def devices(*, evaluates: bool = False) -> int:
+def devices(*, wait: bool = False) -> int:
     """Count the processes, which share a global batch.
 
     Args:
-        evaluates: one of them will, while the others wait. The first call decides how long.
+        wait: for one that evaluates or reads weights, so longer. The first call decides.
 
     Raises:
         UserError: one process sees several GPUs, or processes that were started together are not
@@ -70,7 +71,7 @@ def devices(*, evaluates: bool = False) -> int:
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if started > 1 and not torch.cuda.is_available():
         os.environ.setdefault("ACCELERATE_USE_CPU", "true")  # else each is a run of its own
-    arguments = TrainingArguments(report_to="none", ddp_timeout=_patience(evaluates))
+    arguments = TrainingArguments(report_to="none", ddp_timeout=_patience(wait))
     if arguments.n_gpu > 1:
         raise UserError(
             f"one process sees {arguments.n_gpu} GPUs; start it with torchrun --nproc_per_node "
@@ -174,9 +175,9 @@ def run(
     return log.summary()
 
 
-def _patience(evaluates: bool) -> int:
+def _patience(wait: bool) -> int:
     """Give the seconds that processes wait for each other."""
-    return EVALUATION if evaluates else 1800
+    return LONG if wait else 1800
 
 
 def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
@@ -191,7 +192,7 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
         lr_scheduler_type=settings.schedule,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        ddp_timeout=_patience(settings.score is not None),
+        ddp_timeout=_patience(settings.score is not None or settings.sharding in sharding.PARTS),
         ddp_find_unused_parameters=False,  # all that are trained are used
         bf16=settings.autocast,
         use_cpu=settings.autocast and not torch.cuda.is_available(),
@@ -219,4 +220,7 @@ def arguments(kind: Any, settings: Settings, folder: Path, **own: Any) -> Any:
             param_dtype=torch.bfloat16, reduce_dtype=torch.float32
         )
     sharding.on_cpus(made)
+    if settings.offload:  # the optimizer runs on the cores, of which torchrun leaves a process one
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        torch.set_num_threads(max(torch.get_num_threads(), spread.cores() // here))
     return made

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from accelerate.utils import gather_object
+
 from skythought.core.errors import UserError, require
 
 PARTS = ("fsdp", "zero3")  # each process holds a part
@@ -77,10 +79,31 @@ def zero3(*, offload: bool) -> dict[str, Any]:
         "zero_allow_untested_optimizer": True,  # that of the trainer, as everywhere
         "zero_force_ds_cpu_optimizer": False,  # which would have to be compiled
         "bf16": {"enabled": "auto"},
+        "data_types": {"grad_accum_dtype": "fp32"},  # as FSDP does here; bfloat16 else
+        "communication_data_type": "fp32",
         "gradient_clipping": "auto",
         "train_micro_batch_size_per_gpu": "auto",
         "gradient_accumulation_steps": "auto",
     }
+
+
+def alike(model: Any, sharding: str) -> bool:
+    """Say whether all processes hold weights of the same names, shapes and types, and these only.
+
+    Then the first can send its own to those that have not read any.
+
+    Raises:
+        UserError: FSDP cannot spread what the model has beside its weights.
+    """
+    weights = [(name, tuple(p.shape), str(p.dtype)) for name, p in model.named_parameters()]
+    buffers = sorted({name for name, _ in model.named_buffers()} & model.state_dict().keys())
+    if buffers and sharding == "fsdp":
+        raise UserError(
+            f"--sharding fsdp: Accelerate does not spread {buffers[0]}, which is no weight of this "
+            "model; give ddp, or zero3"
+        )
+    found = gather_object([(weights, buffers)])
+    return not buffers and all(one == found[0] for one in found)
 
 
 def on_cpus(arguments: Any) -> None:
