@@ -39,16 +39,8 @@ MICRO_TOKENS = {"cpu": 1024, "cuda": 8192}  # of a forward pass; more make it no
 PLACE_ONLY = (
     *("output_dir", "save_every", "wandb_run", "report_to", "resume"),
     *("show_mask", "eval_task", "eval_limit", "eval_tokens", "micro_batch_size"),
-    *(
-        "micro_batch_tokens",
-        "packing",
-        "attention",
-        "price",
-        "dry_run",
-        "look",
-        "sharding",
-        "offload",
-    ),
+    *("micro_batch_tokens", "packing", "attention", "price", "dry_run", "look"),
+    *("sharding", "offload"),
 )
 NAMES_ONLY = ("preset",)  # written down; what it stands for decides
 
@@ -228,6 +220,7 @@ def _train(
         memory=memory.device_memory(),
         r=chosen.lora_r,
         shards=n_processes if shared in sharding.PARTS else 1,
+        zero3=shared == "zero3",
         offload=config.offload,
     )
     fit = None if fit is None else sft.agreed(fit)

@@ -281,6 +281,37 @@ def test_weights_are_sent_only_where_all_would_have_the_same(
             sharding.alike(other, "fsdp")
 
 
+def test_training_tells_who_splits_the_model(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DeepSpeed first moves all of it to each card, so what fits hangs on it."""
+    from skythought import train
+    from skythought.training import memory, sft, sharding
+
+    class Enough(Exception):
+        """Nothing further is wanted."""
+
+    def told(*_: Any, **values: Any) -> int:
+        asked.update(values)
+        raise Enough
+
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(sft, "devices", lambda **_: 2)
+    monkeypatch.setattr(sharding, "alike", lambda *_: True)
+    monkeypatch.setattr(memory, "tokens_that_fit", told)
+    dataset = tmp_path / "data.jsonl"
+    dataset.write_text(json.dumps({"problem": "3?", "response": "3"}) + "\n")
+    for name, offload in (("zero3", True), ("zero3", False), ("fsdp", False), ("ddp", False)):
+        values: dict[str, Any] = {"sharding": name, "offload": offload}
+        values["output_dir"] = tmp_path / "run"
+        with pytest.raises(Enough):
+            train.run(
+                train.Config(base_model=str(tiny_model), dataset=dataset, full=True, **values)
+            )
+        found = asked["shards"], asked["zero3"], asked["offload"]
+        assert found == (1 if name == "ddp" else 2, name == "zero3", offload)
+
+
 def test_machines_of_unlike_memory_cut_a_batch_alike(tiny_model: Path, tmp_path: Path) -> None:
     """The least that any can hold is what all take, or they would wait for each other for ever."""
     import transformers
