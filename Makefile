@@ -2,6 +2,7 @@
 # make test        set up, check style and types, run the tests
 # make docs        build/docs/index.html, the docs as a site with every link checked
 # make browser     the tests of skythought view in a real browser; needs Chromium
+# make gpu         the tests that need a GPU, in .venv
 # make engines     the tests that start vLLM and Ray, in .venv-engines; pulls several GB the first time
 #
 # The first run makes .venv and installs into it; later runs start at once. Another Python:
@@ -13,7 +14,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help reproduce test check format slow docs browser engines base-model clean
+.PHONY: help reproduce test check format slow gpu docs browser engines base-model clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -35,6 +36,11 @@ format: .venv/dev.stamp
 
 slow: .venv/slow.stamp
 	$(BIN)/python -m pytest -q -m slow
+
+gpu: .venv/dev.stamp
+	@$(BIN)/python -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' || \
+	  { echo "make gpu needs a GPU that PyTorch sees: see .venv/bin/skythought doctor" >&2; exit 1; }
+	$(BIN)/python -m pytest -q -rs -m gpu
 
 docs: .venv/dev.stamp
 	$(BIN)/python -m sphinx -q -W docs build/docs

@@ -24,6 +24,7 @@ import argparse
 import json
 import random
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--samples", type=int, default=8, help="of a step")
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=1, help="of all arms in turns, for medians")
     parser.add_argument("--max-length", type=int, default=1024)
     parser.add_argument("--micro-tokens", type=int, default=1024)
     parser.add_argument("--lora-r", type=int, default=128)
@@ -170,9 +172,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.json"
         path.write_text(json.dumps(tokens(options)))
-        results: dict[str, Any] = {}
+        runs: list[tuple[str, dict[str, Any]]] = []
         arms = options.arms.split(",") + [OTHER] * bool(options.llama_factory)
-        for arm in arms:
+        for arm in arms * options.repeats:
             words = [*sys.argv[1:], "--rows", str(path), "--dtype", options.dtype]
             python = str(options.llama_factory) if arm == OTHER else sys.executable
             command = [python, __file__, *words, "--arm", arm]
@@ -183,13 +185,25 @@ def main() -> None:
             if not lines:
                 print(f"| {arm} | failed: {(done.stderr or done.stdout).strip()[-600:]} |")
                 continue
-            results[arm] = found = json.loads(lines[-1].removeprefix("RESULT "))
-            base = results.get("trl", {}).get("tokens_per_s")
+            found = json.loads(lines[-1].removeprefix("RESULT "))
+            runs.append((arm, found))
+            base = median(runs, "trl")
             ratio = f"{found['tokens_per_s'] / base:.2f}" if base else ""
             cells = (*(arm, found["tokens_per_s"], ratio, found["peak_gib"]), found["losses"][-1])
             cells += (found["utilisation"], found["recomputed"])
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
-    print(json.dumps(results))
+    if options.repeats > 1:
+        for arm in arms:
+            speeds = sorted(found["tokens_per_s"] for name, found in runs if name == arm)
+            if speeds:
+                print(f"{arm}: median {median(runs, arm):.1f} of {speeds} tokens/s")
+    print(json.dumps(runs))
+
+
+def median(runs: list[tuple[str, dict[str, Any]]], arm: str) -> float:
+    """Give an arm's median tokens/s so far, 0 before its first run."""
+    speeds = [found["tokens_per_s"] for name, found in runs if name == arm]
+    return statistics.median(speeds) if speeds else 0.0
 
 
 if __name__ == "__main__":

@@ -287,8 +287,24 @@ class Live(hf.HuggingFace):
         self.device, self.max_batch = str(model.device), 512
 
 
+def asked_with(name: str, given: str | None) -> str | None:
+    """Give the system prompt that a task is asked with, "" for none; None where no task is named.
+
+    Raises:
+        UserError: no such task.
+    """
+    if not name:
+        return None
+    return tasks.get(name).system_prompt if given is None else given
+
+
 def scorer(
-    name: str, limit: int, max_tokens: int, tokenizer: Any, folder: Path
+    name: str,
+    limit: int,
+    max_tokens: int,
+    system_prompt: str | None,
+    tokenizer: Any,
+    folder: Path,
 ) -> Callable[[int, Any], dict[str, float]] | None:
     """Give what evaluates a model in training at a step, greedily; None where no task is named.
 
@@ -310,7 +326,7 @@ def scorer(
             Live(model, tokenizer, f"{folder.name}-step-{step}"),
             Sampling(max_tokens=max_tokens),
             place,
-            system_prompt=tasks.get(name).system_prompt,
+            system_prompt=system_prompt or "",
             announce=False,
         )
         score.run(score.Config(run_dir=place))

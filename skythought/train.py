@@ -40,7 +40,7 @@ PLACE_ONLY = (
     *("output_dir", "save_every", "wandb_run", "report_to", "resume"),
     *("show_mask", "eval_task", "eval_limit", "eval_tokens", "micro_batch_size"),
     *("micro_batch_tokens", "packing", "attention", "price", "dry_run", "look"),
-    *("sharding", "offload"),
+    *("sharding", "offload", "eval_system_prompt"),
 )
 NAMES_ONLY = ("preset",)  # written down; what it stands for decides
 
@@ -130,6 +130,8 @@ class Config:
     """Problems of it."""
     eval_tokens: int = 1024
     """Longest answer in tokens."""
+    eval_system_prompt: str | None = None
+    """System prompt it is asked with; the task's own where not given."""
     show_mask: int = 2
     """Samples to show before the first step, with what is learned of them in colour."""
     price: float | None = None
@@ -231,6 +233,7 @@ def _train(
             "into a pass; should memory run out, lower --max_length or give "
             "--gradient_checkpointing"
         )
+    asked_with = evaluate.asked_with(config.eval_task, config.eval_system_prompt)
     backend, packed = attention.choose(model, config.attention, packing)
     attention.use(model, backend)
     settings = sft.Settings(
@@ -256,18 +259,15 @@ def _train(
         offload=config.offload,
         resume=config.resume,
         score=evaluate.scorer(
-            config.eval_task, config.eval_limit, config.eval_tokens, tokenizer, folder
+            config.eval_task, config.eval_limit, config.eval_tokens, asked_with, tokenizer, folder
         ),
     )
     if not chosen.full:
         model = adapter.adapt(model, adapter.asked(config, chosen))
     if isinstance(rows, data.Rows):
+        known = model.get_input_embeddings().weight.shape[0]
         report = lint.check(
-            tokenizer,
-            examples,
-            rows,
-            stops=stops,
-            embeddings=model.get_input_embeddings().weight.shape[0],
+            tokenizer, examples, rows, stops=stops, embeddings=known, asked_with=asked_with
         )
         lint.tell(report, config.dataset, speaks=is_main())
         if is_main():

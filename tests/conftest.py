@@ -37,6 +37,22 @@ os.environ |= {
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide GPUs from tests that are not for them, so that these do the same on every machine."""
+    wanted = config.option.markexpr
+    if "gpu" not in wanted or "not gpu" in wanted:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> str:
+    """Give the name of what torch computes on."""
+    torch = pytest.importorskip("torch", reason="needs skythought[train]")
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU is visible here")
+    return str(request.param)
+
+
 # A shell starts background jobs with Ctrl-C ignored, and commands under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -45,7 +45,7 @@ def ordered(
 def reference(model: Any, tokenizer: Any, request: Request, max_tokens: int) -> list[int]:
     """Decode one request alone with transformers' own loop."""
     prompt = formats.prompt_ids(tokenizer, request.messages)
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.device(model.device):
         out = model.generate(torch.tensor([prompt]), max_new_tokens=max_tokens, do_sample=False)
     ids: list[int] = out[0, len(prompt) :].tolist()
     return ids
@@ -59,11 +59,11 @@ def plain(tiny_model: Path) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("max_batch", [1, 3, 512])
 def test_greedy_is_what_generate_says(
-    tiny_model: Path, plain: tuple[Any, Any], max_batch: int
+    tiny_model: Path, plain: tuple[Any, Any], max_batch: int, device: str
 ) -> None:
     """Token for token, with padding, and with rows that end at different times."""
-    model, tokenizer = plain
-    backend = hf.HuggingFace(str(tiny_model), max_batch=max_batch)
+    model, tokenizer = plain[0].to(device), plain[1]
+    backend = hf.HuggingFace(str(tiny_model), device=device, max_batch=max_batch)
     found = ordered(backend, requests(), GREEDY)
     for request, completion in zip(requests(), found, strict=True):
         expected = reference(model, tokenizer, request, GREEDY.max_tokens)

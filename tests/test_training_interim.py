@@ -70,6 +70,24 @@ def test_scores_stand_in_the_log_and_training_does_not_notice(
     assert weights[0] == weights[1]
 
 
+def test_a_prompt_that_was_not_trained_on_is_told_and_can_be_set(
+    config: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Small models answer another prompt by chance; here, samples have no system prompt."""
+    scored = {"eval_task": config.task, "max_steps": 1, "look": True}
+    train.run(config("out", **scored))
+    told = "--eval_task asks with the system prompt 'Please reason step by step, and put your"
+    assert told in capsys.readouterr().err
+    asked = {"eval_task": config.task, "eval_limit": 4, "eval_system_prompt": "", "save_every": 0}
+    train.run(config("own", **asked))
+    assert told not in capsys.readouterr().err
+    [found] = [row for row in rows(tmp_path / "own") if "eval_accuracy" in row]
+    assert (found["loss"] < 0.1, found["eval_accuracy"]) == (True, 0.75)
+    folder = tmp_path / "own" / "evaluations" / "step-20"
+    traces = [row for _, row in jsonl.read_rows(folder / "traces.jsonl")]
+    assert [[m["role"] for m in trace["messages"]] for trace in traces] == [["user"]] * 4
+
+
 def test_without_checkpoints_the_end_is_evaluated(config: Any, tmp_path: Path) -> None:
     train.run(config("end", eval_task=config.task, eval_limit=2, save_every=0))
     assert [row["step"] for row in rows(tmp_path / "end") if "eval_n" in row] == [20]

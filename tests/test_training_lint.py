@@ -160,6 +160,32 @@ def test_a_template_of_the_day_is_warned_of() -> None:
     assert warning == "the chat template writes the date of the day into every prompt"
 
 
+def test_an_evaluation_with_a_prompt_that_few_samples_have_is_warned_of() -> None:
+    plain = make(CHATML, None, "<|im_end|>", ("<|im_start|>",))
+    asks = [
+        Example(id=str(i), trace_id="", messages=turns, completion="7.")
+        for i, turns in enumerate(
+            [(Message("user", "3?"),)] * 2 + [(Message("system", "Add."), Message("user", "3?"))]
+        )
+    ]
+    rows = data.tokenize(plain, asks, 1000)
+
+    def told(asked_with: str | None) -> list[str]:
+        stops, known = {plain.eos_token_id}, len(plain)
+        return lint.check(
+            plain, asks, rows, stops=stops, embeddings=known, asked_with=asked_with
+        ).warnings
+
+    assert told(None) == told("") == []
+    [warning] = told("Add.")
+    assert warning.startswith(
+        "--eval_task asks with the system prompt 'Add.', which 1 of 3 samples have; 2 have no "
+        "system prompt. Its scores"
+    )
+    [warning] = told("Be brief. " * 9)
+    assert f"{'Be brief. ' * 4}...', which 0 of 3 samples have; 2 have no" in warning
+
+
 def test_a_template_of_another_vocabulary_is_warned_of() -> None:
     report = look(make(CHATML, None, "<|end|>", ("<|im_start|>",)))
     assert report.warnings == [

@@ -13,13 +13,16 @@ peft: Any = pytest.importorskip("peft", reason="needs skythought[train]")
 
 
 @pytest.mark.parametrize(("rank", "n"), [(2, 50), (7, 3), (60, 50), (60, 3)])
-def test_the_gradients_of_an_adapter_are_exact_in_either_order(rank: int, n: int) -> None:
+def test_the_gradients_of_an_adapter_are_exact_in_either_order(
+    rank: int, n: int, device: str
+) -> None:
     from skythought.training import lora
 
     torch.manual_seed(0)
-    x, dy = torch.randn(2, n, 24).double(), torch.randn(2, n, 40).double()
-    a = torch.randn(rank, 24, dtype=torch.float64, requires_grad=True)
-    b = torch.randn(40, rank, dtype=torch.float64, requires_grad=True)
+    given = {"dtype": torch.float64, "device": device}
+    x, dy = torch.randn(2, n, 24, **given), torch.randn(2, n, 40, **given)
+    a = torch.randn(rank, 24, requires_grad=True, **given)
+    b = torch.randn(40, rank, requires_grad=True, **given)
     ((x @ a.T @ b.T) * 0.5).backward(dy)
     found = lora.adapter_gradients(dy, x, a.detach(), b.detach(), 0.5)
     assert torch.allclose(found[0], a.grad)
@@ -41,7 +44,8 @@ def steps(
 
     model.train()
     torch.manual_seed(1)
-    ids = torch.randint(8, 60, (2, 12))
+    device = model.device
+    ids = torch.randint(8, 60, (2, 12)).to(device)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.01, fused=True)  # changes no version
     if follows:
@@ -49,7 +53,7 @@ def steps(
     losses = []
     for _ in range(n):
         for part in ids[:, None]:  # two passes to a step: what is made once must not be stale
-            with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+            with torch.autocast(device.type, torch.bfloat16, enabled=rounded):
                 loss = model(input_ids=part, labels=part).loss
             loss.backward()
         losses.append(loss.item())
@@ -58,10 +62,10 @@ def steps(
     return losses, {k: v.detach().clone() for k, v in peft.get_peft_model_state_dict(model).items()}
 
 
-def adapted_products(tiny_model: Path) -> Any:
+def adapted_products(tiny_model: Path, device: str) -> Any:
     from skythought.training import lora
 
-    model = adapted(tiny_model).double()
+    model = adapted(tiny_model).double().to(device)
     lora.merge_products(model)
     return model
 
@@ -102,18 +106,18 @@ def test_the_trainer_computes_with_what_it_has_learned(
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_one_product_trains_what_peft_trains(
-    checkpointing: bool, tiny_model: Path, tmp_path: Path
+    checkpointing: bool, device: str, tiny_model: Path, tmp_path: Path
 ) -> None:
     from skythought.training import lora
 
-    theirs, ours = adapted(tiny_model).double(), adapted(tiny_model).double()
+    theirs, ours = (adapted(tiny_model).double().to(device) for _ in range(2))
     assert lora.merge_products(ours) == 14  # seven linear layers in each of two blocks
     if checkpointing:
         ours.gradient_checkpointing_enable({"use_reentrant": False})
     expected, wanted = steps(theirs)
     found, weights = steps(ours)
     assert expected[0] - expected[-1] > 0.1
-    stale, _ = steps(adapted_products(tiny_model), follows=False)
+    stale, _ = steps(adapted_products(tiny_model, device), follows=False)
     assert stale[-1] == pytest.approx(expected[0], rel=1e-6)  # what is not followed learns nothing
     assert found == pytest.approx(expected, rel=1e-7)
     assert wanted.keys() == weights.keys()
@@ -125,8 +129,8 @@ def test_one_product_trains_what_peft_trains(
     theirs.save_pretrained(tmp_path / "theirs")
     one, two = ((tmp_path / who / "adapter_config.json").read_text() for who in ("ours", "theirs"))
     assert one == two
-    fresh = transformers.AutoModelForCausalLM.from_pretrained(tiny_model).double()
-    ids = torch.tensor([[9, 10, 11]])
+    fresh = transformers.AutoModelForCausalLM.from_pretrained(tiny_model).double().to(device)
+    ids = torch.tensor([[9, 10, 11]], device=device)
     with ours.disable_adapter():
         assert torch.equal(ours(ids).logits, fresh(ids).logits)
     plain = peft.PeftModel.from_pretrained(fresh, tmp_path / "ours").double()
@@ -146,7 +150,7 @@ def test_bfloat16_is_left_to_peft(tiny_model: Path) -> None:
     assert lora.merge_products(adapted(tiny_model).to(torch.bfloat16)) == 0
 
 
-def of_one_step(tiny_model: Path, kind: str, dtype: str) -> dict[str, Any]:
+def of_one_step(tiny_model: Path, kind: str, dtype: str, device: str) -> dict[str, Any]:
     """Give the gradients of an adapter in float32, which is not zero, on a base of a type."""
     from skythought.training import lora
 
@@ -158,18 +162,21 @@ def of_one_step(tiny_model: Path, kind: str, dtype: str) -> dict[str, Any]:
             weight.data = torch.randn_like(weight) * 0.1
         else:
             weight.data = weight.data.bfloat16().to(getattr(torch, dtype))
+    model.to(device)
     if kind:
         assert lora.merge_products(model, "whole") == 0
         assert lora.merge_products(model, kind) > 0
-    ids = torch.randint(8, 60, (2, 12))
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
+    ids = torch.randint(8, 60, (2, 12)).to(device)
+    with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
         model(input_ids=ids, labels=ids).loss.backward()
     return {k: p.grad for k, p in model.named_parameters() if p.grad is not None}
 
 
-def test_an_adapter_of_rounded_weights_is_as_exact_as_that_of_peft(tiny_model: Path) -> None:
+def test_an_adapter_of_rounded_weights_is_as_exact_as_that_of_peft(
+    device: str, tiny_model: Path
+) -> None:
     exact, theirs, ours = (
-        of_one_step(tiny_model, *how)
+        of_one_step(tiny_model, *how, device)
         for how in (("", "float32"), ("", "bfloat16"), ("half", "bfloat16"))
     )
     assert ours.keys() == exact.keys()
@@ -185,7 +192,7 @@ def test_an_adapter_of_rounded_weights_is_as_exact_as_that_of_peft(tiny_model: P
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_what_is_rounded_once_a_step_is_what_every_pass_would_round(
-    checkpointing: bool, tiny_model: Path
+    checkpointing: bool, device: str, tiny_model: Path
 ) -> None:
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -204,6 +211,7 @@ def test_what_is_rounded_once_a_step_is_what_every_pass_would_round(
         model = adapted(tiny_model)
         for name, weight in model.named_parameters():
             weight.data = weight.data.to(torch.float32 if "lora_" in name else torch.bfloat16)
+        model.to(device)
         assert lora.merge_products(model, "half", keeps=keeps) == 14
         if checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})

@@ -12,23 +12,22 @@ transformers: Any = pytest.importorskip("transformers", reason="needs skythought
 pytest.importorskip("trl", reason="needs skythought[train]")
 
 
-def tensors(n: int, dtype: Any, bias: bool) -> tuple[Any, Any, Any, Any]:
+def tensors(n: int, dtype: Any, bias: bool, device: str) -> tuple[Any, Any, Any, Any]:
     torch.manual_seed(0)
-    hidden = torch.randn(n, 16, dtype=dtype, requires_grad=True)
-    weight = torch.randn(50, 16, dtype=dtype, requires_grad=True)
-    with_bias = torch.randn(50, dtype=dtype, requires_grad=True) if bias else None
-    return hidden, weight, with_bias, torch.randint(50, (n,))
+    sizes = [(n, 16), (50, 16), (50,)]
+    made = [torch.randn(*size, dtype=dtype).to(device).requires_grad_() for size in sizes]
+    return made[0], made[1], made[2] if bias else None, torch.randint(50, (n,)).to(device)
 
 
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize(("dtype", "near"), [("float32", 1e-5), ("bfloat16", 6e-2)])
 @pytest.mark.parametrize("piece", [1, 7, 100])
 def test_pieces_give_the_loss_and_the_gradients_of_the_whole(
-    piece: int, dtype: str, near: float, bias: bool
+    piece: int, dtype: str, near: float, bias: bool, device: str
 ) -> None:
     from skythought.training import loss
 
-    hidden, weight, extra, labels = tensors(23, getattr(torch, dtype), bias)
+    hidden, weight, extra, labels = tensors(23, getattr(torch, dtype), bias, device)
     total, log_probs = loss.cross_entropy(hidden, weight, extra, labels, piece)
     (total * 0.5).backward()
     given = [hidden, weight] + [extra] * bias
@@ -45,22 +44,22 @@ def test_pieces_give_the_loss_and_the_gradients_of_the_whole(
 
 
 @pytest.mark.parametrize("autocast", [False, True])
-def test_what_is_learned_of_sure_tokens_survives_rounding(autocast: bool) -> None:
+def test_what_is_learned_of_sure_tokens_survives_rounding(autocast: bool, device: str) -> None:
     """Most tokens of a trace are nearly certain; their gradient is a difference of like numbers."""
     from skythought.training import loss
 
     torch.manual_seed(0)
-    weight = torch.randn(50, 64).bfloat16().float().requires_grad_()
-    labels = torch.arange(50)
-    hidden = (weight.detach() * 0.15 + 0.02 * torch.randn(50, 64)).bfloat16().float()
-    hidden.requires_grad_()
+    weight = torch.randn(50, 64).bfloat16().float().to(device).requires_grad_()
+    labels = torch.arange(50, device=device)
+    noise = 0.02 * torch.randn(50, 64).to(device)
+    hidden = (weight.detach() * 0.15 + noise).bfloat16().float().requires_grad_()
     exact = [t.detach().double().requires_grad_() for t in (hidden, weight)]
     logits = exact[0] @ exact[1].T
     torch.nn.functional.cross_entropy(logits, labels, reduction="sum").backward()
     assert logits.softmax(-1)[labels, labels].median() > 0.99
     given = [t.detach() if autocast else t.detach().bfloat16() for t in (hidden, weight)]
     given = [t.requires_grad_() for t in given]
-    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+    with torch.autocast(device, torch.bfloat16, enabled=autocast):
         total, _ = loss.cross_entropy(given[0], given[1], None, labels)
     total.backward()
     for mine, true in zip(given, exact, strict=True):
@@ -68,10 +67,10 @@ def test_what_is_learned_of_sure_tokens_survives_rounding(autocast: bool) -> Non
         assert off.max() < 0.06
 
 
-def test_a_frozen_head_and_no_tokens() -> None:
+def test_a_frozen_head_and_no_tokens(device: str) -> None:
     from skythought.training import loss
 
-    hidden, weight, _, labels = tensors(5, torch.float32, bias=False)
+    hidden, weight, _, labels = tensors(5, torch.float32, False, device)
     total, _ = loss.cross_entropy(hidden, weight.detach(), None, labels)
     total.backward()
     assert weight.grad is None
@@ -90,13 +89,13 @@ def head(tiny_model: Path) -> Any:
     return model
 
 
-def test_the_head_gives_what_the_model_itself_gives(tiny_model: Path) -> None:
+def test_the_head_gives_what_the_model_itself_gives(device: str, tiny_model: Path) -> None:
     from skythought.training import loss
 
-    ids = torch.randint(8, 60, (2, 9))
+    ids = torch.randint(8, 60, (2, 9)).to(device)
     labels = ids.clone()
     labels[0, :4], labels[1, :6] = -100, -100
-    model = head(tiny_model)
+    model = head(tiny_model).to(device)
     plain = model(input_ids=ids, labels=labels)
     theirs = model(input_ids=ids, labels=labels, fused_lm_head=True)
     assert loss.add_head(model)

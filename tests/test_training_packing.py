@@ -122,21 +122,22 @@ def model_of(tiny_model: Path, backend: str, **values: Any) -> Any:
 def asked(model: Any, one: dict[str, Any], backend: str) -> Any:
     from skythought.training import attention
 
-    inputs = {k: v for k, v in one.items() if k not in ("segments", "n_tokens")}
+    device = model.device
+    inputs = {k: v.to(device) for k, v in one.items() if k not in ("segments", "n_tokens")}
     if "segments" in one:
-        inputs |= attention.arguments(one["segments"], backend, "cpu")
+        inputs |= attention.arguments(one["segments"], backend, device)
     return model(**inputs, fused_lm_head=True, num_items_in_batch=10)
 
 
 @pytest.mark.parametrize("sliding_window", [None, 3])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_packed_loss_and_gradients_equal_those_of_samples_alone(
-    backend: str, sliding_window: int | None, tiny_model: Path
+    backend: str, sliding_window: int | None, device: str, tiny_model: Path
 ) -> None:
     from skythought.training import attention
 
     values = {} if sliding_window is None else {"sliding_window": sliding_window}
-    model = model_of(tiny_model, backend, **values)
+    model = model_of(tiny_model, backend, **values).to(device)
     if sliding_window and backend == "segments":
         assert "sliding window" in attention.obstacle(model, backend)
         return
@@ -146,7 +147,7 @@ def test_packed_loss_and_gradients_equal_those_of_samples_alone(
     found = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     alone = passes(False, SAMPLES, LABELS)
-    plain = model_of(tiny_model, "eager", **values)
+    plain = model_of(tiny_model, "eager", **values).to(device)
     losses = [asked(plain, alone[[i]], "eager") for i in range(3)]
     total = sum(one.loss for one in losses)
     total.backward()
@@ -157,10 +158,12 @@ def test_packed_loss_and_gradients_equal_those_of_samples_alone(
 
 
 @pytest.mark.parametrize("backend", [*BACKENDS, "none"])
-def test_a_sample_changes_nothing_for_its_neighbours(backend: str, tiny_model: Path) -> None:
+def test_a_sample_changes_nothing_for_its_neighbours(
+    backend: str, device: str, tiny_model: Path
+) -> None:
     """And it would be seen: attention that is told nothing does leak."""
     used = "segments" if backend == "none" else backend
-    model = model_of(tiny_model, used)
+    model = model_of(tiny_model, used).to(device)
     other = [[40, 41, 42, 43, 44], *SAMPLES[1:]]
     first, second = (passes(True, rows, LABELS)[[0, 1, 2]] for rows in (SAMPLES, other))
     if backend == "none":

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,7 @@ def check(
     *,
     stops: Collection[int],
     embeddings: int,
+    asked_with: str | None = None,
 ) -> Report:
     """Look through the rows that will be trained on.
 
@@ -52,6 +54,8 @@ def check(
         rows: token ids and labels.
         stops: ids at which an engine ends a turn.
         embeddings: number of the model's token embeddings.
+        asked_with: system prompt that the model will be evaluated with, "" for none; None where it
+            will not be.
     """
     learned = [array("i", [t for t in labels if t != IGNORED]) for labels in rows.labels]
     failures = [*_tokens(tokenizer, rows, embeddings), *_ends(examples, rows, learned, stops)]
@@ -86,7 +90,7 @@ def check(
         f"{max(map(len, rows.input_ids)):,}; {len(looked) - len(wrong_texts)} of {len(looked)} "
         f"looked at read back as they were taught, ending with {ending}"
     )
-    warnings = [*_template(tokenizer, examples)]
+    warnings = [*_template(tokenizer, examples), *_asked(examples, asked_with)]
     if n_unknown:
         warnings.append(
             f"{n_unknown:,} of {rows.n_tokens:,} tokens are words that the tokenizer does not know "
@@ -180,6 +184,29 @@ def _ends(
             f"{len(inside)} samples hold a token that ends a turn inside, where inference stops; "
             f"the first is {first}"
         )
+
+
+def _asked(examples: Sequence[Example], system_prompt: str | None) -> Iterator[str]:
+    """Compare the system prompt of an evaluation with those that are trained on."""
+    if system_prompt is None:
+        return
+    own = Counter(
+        next((m.content for m in example.messages if m.role == "system"), "")
+        for example in examples
+    )
+    same, n = own[system_prompt], len(examples)
+    if 2 * same < n:
+        [(usual, count)] = own.most_common(1)
+        yield (
+            f"--eval_task asks with {_shown(system_prompt)}, which {same:,} of {n:,} samples have; "
+            f"{count:,} have {_shown(usual)}. Its scores may tell of that and not of what is "
+            "learned: --eval_system_prompt sets another"
+        )
+
+
+def _shown(prompt: str) -> str:
+    cut = prompt if len(prompt) <= SHOWN else f"{prompt[:SHOWN]}..."
+    return f"the system prompt {cut!r}" if prompt else "no system prompt"
 
 
 def _template(tokenizer: Any, examples: Sequence[Example]) -> Iterator[str]:
