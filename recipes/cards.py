@@ -17,6 +17,7 @@ from skythought.core.prices import dollars
 from skythought.core.progress import duration
 from skythought.training.hardware import GIB
 from skythought.training.memory import Method
+from skythought.training.ways import NAMES, Row
 
 ROOT = Path(__file__).parent
 MODELS = ("Qwen2.5-7B-Instruct", "Qwen2.5-14B-Instruct", "Qwen2.5-32B-Instruct")
@@ -37,7 +38,7 @@ class Recipe(NamedTuple):
     model: str
     method: Method
     machine: str  # a key of MACHINES
-    row: plan.Row
+    row: Row
 
     @property
     def path(self) -> Path:
@@ -50,6 +51,7 @@ class Recipe(NamedTuple):
         """Give what the plan adds to the preset."""
         setup = self.row.setup
         sharding = " --sharding fsdp" if setup.shards > 1 else ""
+        sharding = " --sharding zero3 --offload" if setup.offload else sharding
         return sharding + (" --gradient_checkpointing" if setup.checkpointing else "")
 
 
@@ -79,7 +81,7 @@ def recipes() -> list[Recipe]:
 def script(recipe: Recipe) -> str:
     """Write the command of a recipe."""
     *nodes, cards, _ = MACHINES[recipe.machine].split("x")
-    name = plan.NAMES[recipe.method]
+    name = NAMES[recipe.method]
     path = recipe.path.relative_to(ROOT.parent)
     first, launch = "", "python"
     if int(cards) > 1:
@@ -93,6 +95,11 @@ def script(recipe: Recipe) -> str:
         first = (
             "# On both nodes, with NODE_RANK=0 HEAD=<host of the first node> and NODE_RANK=1; they "
             "need one folder\n# for --output_dir that both see.\n"
+        )
+    if recipe.row.setup.offload:
+        first += (
+            f"# Takes {recipe.row.host / GIB:,.0f} GiB of the machine's memory, and DeepSpeed: "
+            'pip install ".[train,deepspeed]"\n'
         )
     return textwrap.dedent(
         """\
@@ -128,9 +135,10 @@ def table(found: list[Recipe]) -> str:
     for recipe in found:
         link = recipe.path.relative_to(ROOT).as_posix()
         row = recipe.row
+        spread = ", ZeRO-3" if row.setup.zero3 else ", FSDP" if row.setup.shards > 1 else ""
         rows.append(
             f"| [{link.removesuffix('.sh')}]({link}) | {row.setup.trained / 1e9:.2f} billion | "
-            f"{MACHINES[recipe.machine]}{', FSDP' if row.setup.shards > 1 else ''} | "
+            f"{MACHINES[recipe.machine]}{spread} | "
             f"{row.memory.total / GIB:.1f} | {row.step.tokens_per_s:,.0f} | "
             f"{duration(row.hours * 3600)} | {dollars(row.cost or 0)} | no |"
         )

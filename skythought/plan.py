@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,23 +22,21 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from skythought import train
 from skythought.backends import hf
 from skythought.core import formats, progress, store
 from skythought.core.errors import UserError, first_line, require
 from skythought.core.prices import dollars
 from skythought.core.records import Example
-from skythought.training import architecture, data, flops, hardware, memory, speed
+from skythought.training import architecture, data, hardware, memory, ways
 from skythought.training.architecture import Architecture
 from skythought.training.hardware import GIB, Hardware
-from skythought.training.lengths import Lengths, Shares, share, spread
-from skythought.training.memory import Memory, Setup
+from skythought.training.lengths import Lengths, spread
+from skythought.training.ways import Row
 
 COUNTED = 500  # samples that are tokenized; of more, the rest is estimated from their characters
 CHARS_PER_TOKEN = 3.0  # 1,423 traces of R1, QwQ and others with the tokenizer of SmolLM2
 TEMPLATE = 30  # tokens of a chat template, about
 WIDTH = 112  # columns of the table
-NAMES = {"lora": "LoRA", "qlora": "QLoRA", "full": "full"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +65,6 @@ class Config:
     """Longest sample in tokens; longer ones are cut."""
     price: float | None = None
     """Dollars of a card and hour; that of the table of cards where not given."""
-
-
-class Row(NamedTuple):
-    """One way to train, and what it takes."""
-
-    setup: Setup
-    fit: int  # tokens that a pass could hold
-    pass_tokens: int
-    memory: Memory
-    step: speed.Step
-    hours: float
-    cost: float | None
-    fits: bool
-
-    @property
-    def name(self) -> str:
-        """Name it as the table does."""
-        sharded = " + FSDP" if self.setup.shards > 1 else ""
-        again = " + ckpt" if self.setup.checkpointing else ""
-        return f"{NAMES[self.setup.method]}{sharded}{again}"
 
 
 class Plan(NamedTuple):
@@ -122,7 +100,7 @@ def make(config: Config) -> Plan:
         machine = machine._replace(card=machine.card.at(config.price))
     model = architecture.of(read_config(config.base_model))
     lengths = read_lengths(config)
-    return Plan(config, machine, model, lengths, predict(config, model, machine, lengths))
+    return Plan(config, machine, model, lengths, ways.predict(config, model, machine, lengths))
 
 
 def check(config: Config) -> None:
@@ -218,68 +196,19 @@ def count(model: str, examples: Sequence[Example]) -> tuple[list[int], str]:
     return lengths, f"counted in {len(known):,} samples, the others' estimated from them"
 
 
-def setups(config: Config, model: Architecture, machine: Hardware) -> Iterator[Setup]:
-    """List the ways to train that are compared."""
-    methods = memory.METHODS if config.method == "all" else (config.method,)
-    target = config.lora_target
-    targets = () if target == "all-linear" else tuple(name.strip() for name in target.split(","))
-    cpu = machine.card.name == hardware.CPU
-    for method in methods:
-        if method == "qlora" and cpu:
-            continue
-        for shards in sorted({1, machine.n_devices} if method != "qlora" else {1}):
-            for again in (False, True):
-                yield Setup(
-                    model=model,
-                    method=method,
-                    r=config.lora_r,
-                    targets=targets,
-                    checkpointing=again,
-                    shards=shards,
-                    devices=machine.n_devices,
-                    cpu=cpu,
-                )
-
-
-def predict(config: Config, model: Architecture, machine: Hardware, lengths: Lengths) -> list[Row]:
-    """Predict every way to train; those that fit first, and of those the cheapest."""
-    total = sum(lengths.tokens)
-    context, longest = flops.mean_context(lengths.tokens), max(lengths.tokens)
-    batch = min(config.batch_size, len(lengths.tokens))
-    per_step = batch * total / len(lengths.tokens)
-    n_steps = len(lengths.tokens) / batch * config.epochs  # the last of an epoch may be smaller
-    price = machine.card.price
-    rows, shares = [], dict[int, Shares]()
-    for setup in setups(config, model, machine):
-        fit = memory.fit_tokens(setup, machine.card.memory)
-        most = train.MICRO_TOKENS["cpu" if setup.cpu else "cuda"]
-        limit = min(max(fit, 1), most)
-        if limit not in shares:
-            shares[limit] = share(
-                lengths.tokens, batch=batch, tokens=limit, devices=machine.n_devices
-            )
-        step = speed.of_step(setup, machine, tokens=per_step, shares=shares[limit], context=context)
-        pass_tokens = max(longest, min(limit, round(per_step / machine.n_devices)))
-        hours = n_steps * step.seconds / 3600
-        cost = None if price is None else hours * price * machine.n_devices
-        peak = memory.of(setup, pass_tokens)
-        rows.append(Row(setup, fit, pass_tokens, peak, step, hours, cost, fit >= longest))
-    return sorted(rows, key=lambda row: (not row.fits, row.hours if row.fits else row.memory.total))
-
-
 def remedies(plan: Plan) -> str:
     """Say what would fit where nothing does: shorter samples on this machine, or other machines."""
     config, machine, model, lengths, _ = plan
-    ways = list(setups(config, model, machine))
     told = []
-    most = max(memory.fit_tokens(setup, machine.card.memory) for setup in ways)
+    setups = ways.setups(config, model, machine)
+    most = max(memory.fit_tokens(setup, machine.card.memory) for setup in setups)
     if most >= 512:
         told.append(f"--max_length {most // 256 * 256} on this machine")
     others = []
     for card in hardware.CARDS.values():
         for n in (1, 2, 4, 8, 16):
             other = Hardware(card, min(n, 8), max(1, n // 8))
-            rows = predict(config, model, other, lengths)
+            rows = ways.predict(config, model, other, lengths)
             if rows[0].fits:
                 rate = n * card.price if card.price is not None else math.inf
                 others.append((rate, str(other), rows[0].name))
@@ -310,7 +239,9 @@ def plain(plan: Plan) -> dict[str, Any]:
             {
                 "name": row.name,
                 "method": row.setup.method,
-                "fsdp": row.setup.shards > 1,
+                "fsdp": row.setup.shards > 1 and not row.setup.zero3,
+                "zero3_offload": row.setup.offload,
+                "machine_memory": row.host / machine.n_nodes,
                 "checkpointing": row.setup.checkpointing,
                 "trained_parameters": row.setup.trained,
                 "fits": row.fits,
@@ -339,6 +270,12 @@ def _show(plan: Plan) -> None:
     progress.say(
         "GiB of a device at the peak; FSDP: --sharding fsdp, ckpt: --gradient_checkpointing"
     )
+    if any(row.setup.offload for row in rows):
+        host = max(row.host for row in rows) / machine.n_nodes
+        progress.say(
+            f"ZeRO-3: --sharding zero3 --offload, which takes {host / GIB:,.0f} GiB of the memory "
+            "of a machine"
+        )
     if best.fits:
         first = "fastest" if best.cost is None else "cheapest"
         cost = "" if best.cost is None else f", {dollars(best.cost)}"

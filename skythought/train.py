@@ -34,8 +34,8 @@ from skythought.training import (
     skeleton,
 )
 from skythought.training.presets import Hyperparameters
+from skythought.training.ways import MICRO_TOKENS
 
-MICRO_TOKENS = {"cpu": 1024, "cuda": 8192}  # of a forward pass; more make it no faster
 PLACE_ONLY = (
     *("output_dir", "save_every", "wandb_run", "report_to", "resume"),
     *("show_mask", "eval_task", "eval_limit", "eval_tokens", "micro_batch_size"),

@@ -11,7 +11,7 @@ import pytest
 from skythought import cli, plan
 from skythought.core.errors import UserError
 from skythought.plan import Config
-from skythought.training import architecture, hardware, lengths, speed
+from skythought.training import architecture, hardware, lengths, speed, ways
 from skythought.training.hardware import GIB
 from skythought.training.memory import Setup
 
@@ -41,7 +41,7 @@ def folder(path: Path, config: Any = QWEN_7B) -> str:
     return str(path)
 
 
-def planned(path: Path, config: Any = QWEN_7B, **options: Any) -> list[plan.Row]:
+def planned(path: Path, config: Any = QWEN_7B, **options: Any) -> list[ways.Row]:
     given = {"lengths": "17000x6000", "hardware": "4xH100", **options}
     return plan.make(Config(base_model=folder(path / "model", config), **given)).rows
 
@@ -54,7 +54,7 @@ def shown(path: Path, capsys: Any, *words: str, config: Any = QWEN_7B) -> tuple[
     return told.err, told.out
 
 
-def named(rows: list[plan.Row]) -> dict[str, plan.Row]:
+def named(rows: list[ways.Row]) -> dict[str, ways.Row]:
     return {row.name: row for row in rows}
 
 
@@ -64,6 +64,7 @@ def test_every_way_is_shown_and_the_cheapest_is_first(tmp_path: Path, capsys: An
         *("LoRA", "LoRA + ckpt", "LoRA + FSDP", "LoRA + FSDP + ckpt"),
         *("QLoRA", "QLoRA + ckpt"),
         *("full", "full + ckpt", "full + FSDP", "full + FSDP + ckpt"),
+        *("full + ZeRO-3", "full + ZeRO-3 + ckpt"),
     }
     fitting = [row for row in rows if row.fits]
     assert rows[: len(fitting)] == fitting
@@ -91,6 +92,45 @@ def test_full_training_takes_16_bytes_a_parameter_and_sharding_divides_them(tmp_
     assert split.optimizer == 8 * n / 8
     assert not rows["full"].fits
     assert rows["full + FSDP + ckpt"].fits
+
+
+def test_all_weights_of_32_billion_fit_on_eight_cards_beside_an_offloaded_optimizer(
+    tmp_path: Path, capsys: Any
+) -> None:
+    """As Sky-T1 did; the machine's cores step it behind each pass, and its link feeds the cards."""
+    asked: dict[str, Any] = {"method": "full", "hardware": "8xH100"}
+    rows = named(planned(tmp_path, QWEN_32B, **asked))
+    split, kept = rows["full + FSDP + ckpt"], rows["full + ZeRO-3 + ckpt"]
+    assert (split.fits, kept.fits) == (False, True)
+    assert kept.memory.optimizer == 0 < split.memory.optimizer
+    stepped = 30 * 32_763_876_352 / 100e9
+    assert kept.step.seconds == pytest.approx(split.step.seconds + stepped)  # the link is not full
+    told, out = shown(
+        tmp_path, capsys, "--method", "full", "--hardware", "8xH100", "--json", config=QWEN_32B
+    )
+    assert "ZeRO-3: --sharding zero3 --offload, which takes 610 GiB of the memory of a mach" in told
+    [way] = [w for w in json.loads(out)["ways"] if w["name"] == "full + ZeRO-3 + ckpt"]
+    assert (way["fsdp"], way["zero3_offload"], way["machine_memory"]) == (
+        *(False, True),
+        20 * 32_763_876_352,
+    )
+    two = named(planned(tmp_path, QWEN_32B, method="full", hardware="2x8xH100"))
+    halves = two["full + ZeRO-3 + ckpt"].step.seconds - two["full + FSDP + ckpt"].step.seconds
+    assert halves == pytest.approx(stepped / 2)  # each machine's cores step a half
+    told, _ = shown(tmp_path, capsys, "--method", "lora", "--hardware", "8xH100")
+    assert "ZeRO-3" not in told
+
+
+def test_short_steps_wait_for_what_passes_the_link_to_the_cards() -> None:
+    setup = Setup(
+        model=architecture.of(QWEN_32B), method="full", checkpointing=True,
+        shards=8, devices=8, zero3=True, offload=True,
+    )  # fmt: skip
+    machine, n = hardware.parse("8xH100"), 32_763_876_352
+    shares = lengths.Shares(waiting=1, passes=3)
+    step = speed.of_step(setup, machine, tokens=1000, shares=shares, context=100)
+    passes = 3 * (2 * 3 + 4) * n / 8 / 25e9  # weights up three times, gradients down
+    assert step.seconds == pytest.approx(passes + 30 * n / 100e9)
 
 
 def test_money_is_price_times_cards_times_hours(tmp_path: Path) -> None:

@@ -120,5 +120,7 @@ def test_a_recipe_resolves_without_weights(path: Path, tmp_path: Path, capsys: A
     found = json.loads(told.out)
     assert found["trained_parameters"] == recipe.row.setup.trained
     assert found["memory"]["total"] == pytest.approx(recipe.row.memory.total)
-    assert found["sharding"] == ("fsdp" if recipe.row.setup.shards > 1 else found["sharding"])
+    setup = recipe.row.setup
+    shared = "zero3" if setup.zero3 else "fsdp" if setup.shards > 1 else found["sharding"]
+    assert found["sharding"] == shared
     assert found["full"] == (method == "full")

@@ -6,7 +6,9 @@ A roofline of four terms. Matrices run at the share of the card's peak that publ
 and attention at a smaller one; everything between the matrices moves what the backward pass keeps
 through memory a few times; what FSDP gathers and scatters, and the start of the kernels, run beside
 both and count where they take longer. The constants are fitted to published runs, that of the
-kernels to our own on one H200; benchmarks/plan_error.py shows the error.
+kernels to our own on one H200; benchmarks/plan_error.py shows the error. Weights and optimizer in
+the machine's memory (ZeRO-3 with offload) pass its link to a card, beside the rest, and are stepped
+by its cores, behind it; these two are assumed, not fitted.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ ATTENTION = 0.4  # of the rate of matrices
 STARTS = 7.5e-3  # seconds of a layer and pass that its kernels take to be started, forward and back
 MOVES = 1.5  # times a forward pass moves what it keeps; the way back twice as often
 GRADIENT_BYTES = 4  # of a value that is summed over devices
+HOST_LINK = 25e9  # bytes per second between a card and its machine's memory (PCIe 4.0 x16)
+HOST_BANDWIDTH = 100e9  # bytes per second that AdamW on the cores of a machine moves
+HOST_ADAM = 30  # bytes of a parameter that it moves: four values read, three written, one rounded
 
 
 class Step(NamedTuple):
@@ -78,4 +83,9 @@ def of_step(
         else:
             moved = 2 * GRADIENT_BYTES * setup.trained
         talk = moved * share / link
-    return Step(max(compute, talk), tokens, work.executed, work.counted)
+    seconds = max(compute, talk)
+    if setup.offload:  # a part of each layer up for every gathering, of its gradients down
+        moved = shares.passes * (2 * (2 + again) * model.n_params + GRADIENT_BYTES * setup.trained)
+        seconds = max(seconds, moved / n / HOST_LINK)
+        seconds += HOST_ADAM * setup.trained / hardware.n_nodes / HOST_BANDWIDTH
+    return Step(seconds, tokens, work.executed, work.counted)
