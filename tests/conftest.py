@@ -24,14 +24,14 @@ ROOT = Path(__file__).parents[1]
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-# Before numpy or torch is imported anywhere, and inherited by every command a test starts. Two
-# threads everywhere, because sums of floats depend on how they are split.
+# Before numpy or torch is imported anywhere, and inherited by every command a test starts. One
+# thread everywhere, because sums of floats depend on how they are split and tests run side by side.
 os.environ |= {
     "HF_HUB_OFFLINE": "1",
     "WANDB_MODE": "disabled",
     "TOKENIZERS_PARALLELISM": "false",
-    "OMP_NUM_THREADS": "2",
-    "MKL_NUM_THREADS": "2",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
 }
 # `skythought` and `python` in documented commands are those of the environment under test.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -42,6 +42,14 @@ def pytest_configure(config: pytest.Config) -> None:
     wanted = config.option.markexpr
     if "gpu" not in wanted or "not gpu" in wanted:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+LONGEST = ("test_notebooks.py", "test_docs.py", "test_reproduce.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that none is left for one process at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
