@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from skythought import score, tasks, verifiers
+from skythought import score, tasks
 from skythought.core.records import Problem
 from skythought.tasks import benchmarks
 from skythought.verifiers import code, code_tests
