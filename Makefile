@@ -23,7 +23,7 @@ reproduce: .venv/train.stamp
 	$(BIN)/skythought reproduce mini
 
 test: check
-	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ nothing to grade is wrong (`no_answer`); a failed request or check is no answer 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -308,7 +309,8 @@ def scorer(
 ) -> Callable[[int, Any], dict[str, float]] | None:
     """Give what evaluates a model in training at a step, greedily; None where no task is named.
 
-    Its answers are an ordinary run folder, `<folder>/evaluations/step-<n>`. What it gives back are
+    Its answers are an ordinary run folder, `<folder>/evaluations/step-<n>`; one of an earlier try
+    at this step, from which a stopped run was not gone on with, is replaced. What it gives back are
     accuracy, low and high (its 95 % interval), n, truncated and mean_tokens.
 
     Raises:
@@ -321,6 +323,7 @@ def scorer(
 
     def evaluate(step: int, model: Any) -> dict[str, float]:
         place = folder / "evaluations" / f"step-{step}"
+        shutil.rmtree(place, ignore_errors=True)
         generate.collect(
             problems,
             Live(model, tokenizer, f"{folder.name}-step-{step}"),

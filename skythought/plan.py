@@ -211,7 +211,10 @@ def remedies(plan: Plan) -> str:
             rows = ways.predict(config, model, other, lengths)
             if rows[0].fits:
                 rate = n * card.price if card.price is not None else math.inf
-                others.append((rate, str(other), rows[0].name))
+                way = rows[0].name
+                if rows[0].host:
+                    way += f", {rows[0].host / other.n_nodes / GIB:,.0f} GiB of a machine's memory"
+                others.append((rate, str(other), way))
                 break
     told += [f"{name} ({way})" for _, name, way in sorted(others)[:2]]
     return " or ".join(told) or "no machine of 16 cards known here"
@@ -282,9 +285,9 @@ def _show(plan: Plan) -> None:
         time = progress.duration(best.hours * 3600)
         progress.say(f"{first} that fits: {best.name}, {time}{cost}")
     else:
-        least = min(rows, key=lambda row: row.memory.total)
+        least = min(rows, key=lambda row: row.needs)
         progress.say(
-            f"nothing fits: {least.name} comes nearest with {least.memory.total / GIB:.1f} GiB, of "
+            f"nothing fits: {least.name} comes nearest with {least.needs / GIB:.1f} GiB, of "
             f"{memory.SHARE * card.memory / GIB:.1f} that can be used; what would fit: "
             f"{remedies(plan)}"
         )

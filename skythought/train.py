@@ -281,7 +281,8 @@ def _train(
         store.claim(folder, "train", identity, NAMES_ONLY)
         if not config.resume:
             store.finish(folder, done=False)
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            for made in ("checkpoints", "evaluations"):
+                shutil.rmtree(folder / made, ignore_errors=True)
     if is_main() and (rows.truncated or rows.dropped):
         progress.say(
             f"{rows.truncated} of {len(examples)} samples cut at {chosen.max_length} tokens, "

@@ -88,6 +88,28 @@ def test_a_prompt_that_was_not_trained_on_is_told_and_can_be_set(
     assert [[m["role"] for m in trace["messages"]] for trace in traces] == [["user"]] * 4
 
 
+def test_what_evaluates_may_change_with_a_run_that_goes_on_or_begins_again(
+    config: Any, tmp_path: Path
+) -> None:
+    """Answers of another prompt or length are in the folder of the same step."""
+    asked = {"eval_task": config.task, "eval_limit": 2, "max_steps": 2, "save_every": 0}
+    train.run(config("out", **asked))
+    manifest = tmp_path / "out" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"done": true', '"done": false'))
+    train.run(config("out", **asked, eval_system_prompt=""))
+    folder = tmp_path / "out" / "evaluations"
+
+    def prompts() -> list[list[str]]:
+        rows = [row for _, row in jsonl.read_rows(folder / "step-2" / "traces.jsonl")]
+        return [[turn["role"] for turn in row["messages"]] for row in rows]
+
+    assert prompts() == [["user"]] * 2
+    (folder / "step-1").mkdir()
+    train.run(config("out", **asked, resume=False))
+    assert prompts() == [["system", "user"]] * 2
+    assert [place.name for place in folder.iterdir()] == ["step-2"]
+
+
 def test_without_checkpoints_the_end_is_evaluated(config: Any, tmp_path: Path) -> None:
     train.run(config("end", eval_task=config.task, eval_limit=2, save_every=0))
     assert [row["step"] for row in rows(tmp_path / "end") if "eval_n" in row] == [20]

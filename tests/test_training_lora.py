@@ -186,7 +186,7 @@ def test_an_adapter_of_rounded_weights_is_as_exact_as_that_of_peft(
         errors = [(found[name] - true).norm() / true.norm() for name, true in exact.items()]
         return float(sum(errors) / len(errors))
 
-    assert 0 < off(ours) < 0.05
+    assert 0 < off(ours) < 0.08  # 0.024 to 0.044 in eight draws
     assert off(ours) < 1.5 * off(theirs)  # 0.92 in the mean of 12 draws
 
 

@@ -154,7 +154,8 @@ def test_packed_loss_and_gradients_equal_those_of_samples_alone(
     assert packed.loss.item() == pytest.approx(total.item(), rel=1e-5)
     assert torch.allclose(packed.log_probs, torch.cat([o.log_probs for o in losses]), atol=1e-5)
     for name, p in plain.named_parameters():
-        assert torch.allclose(found[name], p.grad, atol=1e-6, rtol=1e-3), name
+        near = 1e-6 if device == "cpu" else 1e-5  # packed or alone, a GPU has other kernels
+        assert torch.allclose(found[name], p.grad, atol=near, rtol=1e-3), name
 
 
 @pytest.mark.parametrize("backend", [*BACKENDS, "none"])

@@ -26,7 +26,8 @@ MOVES = 1.5  # times a forward pass moves what it keeps; the way back twice as o
 GRADIENT_BYTES = 4  # of a value that is summed over devices
 HOST_LINK = 25e9  # bytes per second between a card and its machine's memory (PCIe 4.0 x16)
 HOST_BANDWIDTH = 100e9  # bytes per second that AdamW on the cores of a machine moves
-HOST_ADAM = 30  # bytes of a parameter that it moves: four values read, three written, one rounded
+HOST_ADAM = 42  # bytes of a parameter that it moves: the gradient scaled, four values read, three
+# written, and one read again and rounded
 
 
 class Step(NamedTuple):
@@ -79,7 +80,8 @@ def of_step(
             link = min(link, card.network * hardware.per_node)
         share = (n - 1) / n
         if setup.shards > 1:  # gathered forward and backward, gradients scattered
-            moved = shares.passes * (2 * 2 * model.n_params + GRADIENT_BYTES * setup.trained)
+            gathered = 2 + (again if setup.zero3 else 0)
+            moved = shares.passes * (2 * gathered * model.n_params + GRADIENT_BYTES * setup.trained)
         else:
             moved = 2 * GRADIENT_BYTES * setup.trained
         talk = moved * share / link
