@@ -1,6 +1,8 @@
 """The ways to train that a plan compares, and what each takes.
 
-predict(config, model, parse("4xH100"), lengths)[0].name  ->  "LoRA + FSDP + ckpt"
+    predict(config, model, parse("4xH100"), lengths)[0].name  ->  "LoRA + FSDP + ckpt"
+
+Asked are a `skythought.plan.Config`, which is above and not imported here.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from skythought.training.hardware import Hardware
 from skythought.training.lengths import Lengths, Shares, share
 from skythought.training.memory import Memory, Setup
 
-Asked = Any  # a skythought.plan.Config
+Asked = Any
 MICRO_TOKENS = {"cpu": 1024, "cuda": 8192}  # of a forward pass; more make it no faster
 NAMES = {"lora": "LoRA", "qlora": "QLoRA", "full": "full"}
 # Bytes of a parameter that ZeRO-3 with offload holds in the memory of all machines, as DeepSpeed
